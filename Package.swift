@@ -1,0 +1,119 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The module diagram of docs/architecture.md: dependencies point downwards only, and launch/test builds with
+// --explicit-target-dependency-import-check error, so an undeclared import does not compile.
+
+/// launch/test sets SKIPTUNE_STRICT; a newer compiler's new warnings then never break a user's build.
+let strict = Context.environment["SKIPTUNE_STRICT"] != nil
+let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func cModule(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, cSettings: cSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: ["TestSupport"] + dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "skiptune",
+  products: [
+    .executable(name: "skiptune", targets: ["skiptune"]),
+    .library(name: "SkipTuning", targets: ["SkipTuning"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // System libraries: module map and flags only.
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+
+    // Plain C.
+    cModule("CMPIShims", ["COpenMPI"]),
+    cModule("CImageShims", ["CTurboJPEG", "CPNG"]),
+    cModule("CKernels"),
+
+    // Foundations.
+    module("Diagnostics"),
+    module("Tensors"),
+    module("Safetensors", ["Diagnostics", "Tensors"]),
+    module("Configuration", ["Diagnostics", .product(name: "Yams", package: "Yams")]),
+
+    // Compute.
+    module("Kernels", ["Tensors", "CKernels"]),
+    module("MatrixBackends", ["Tensors", "Kernels", "COpenBLAS"]),
+
+    // Communication.
+    module("Collectives", ["Diagnostics", "Tensors"]),
+    module("MPICollectives", ["Diagnostics", "Collectives", "CMPIShims"]),
+
+    // The model and the method: they never see a rank, a file of images or a clock.
+    module("CLIPModel", ["Diagnostics", "Tensors", "Kernels", "Safetensors"]),
+    module("SkipTuning", ["Diagnostics", "Tensors", "Kernels", "CLIPModel"]),
+    module("Optimization", ["Tensors", "Kernels"]),
+
+    // Data.
+    module("Datasets", ["Diagnostics", "Tensors", "CImageShims"]),
+
+    // The program.
+    module("Reporting", ["Diagnostics", .product(name: "Logging", package: "swift-log")]),
+    module(
+      "Evaluation",
+      ["Diagnostics", "Tensors", "Kernels", "Collectives", "CLIPModel", "Datasets"]),
+    module(
+      "Training",
+      [
+        "Diagnostics", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization", "Datasets",
+        "Configuration", "Reporting", "Evaluation", "Safetensors",
+      ]),
+    .executableTarget(
+      name: "skiptune",
+      dependencies: [
+        "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
+        "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: swiftSettings),
+
+    // Tests. TestSupport finds goldens and starts processes; `skiptune-scenarios` is what mpirun starts in
+    // multi-rank tests: one scenario a process, no test framework inside.
+    .target(
+      name: "TestSupport", dependencies: ["Tensors", "Safetensors", "Kernels", "MatrixBackends", "Collectives"], path: "Tests/TestSupport",
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "skiptune-scenarios",
+      dependencies: ["Diagnostics", "Tensors", "Collectives", "MPICollectives"],
+      path: "Tests/Scenarios", swiftSettings: swiftSettings),
+    tests("DiagnosticsTests", ["Diagnostics"]),
+    tests("TensorsTests", ["Tensors"]),
+    tests("SafetensorsTests", ["Diagnostics", "Tensors", "Safetensors"]),
+    tests("ConfigurationTests", ["Diagnostics", "Configuration"]),
+    tests("KernelsTests", ["Tensors", "Kernels", "MatrixBackends"]),
+    tests("CollectivesTests", ["Diagnostics", "Tensors", "Collectives"]),
+    tests("CLIPModelTests", ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Safetensors", "CLIPModel"]),
+    tests(
+      "SkipTuningTests",
+      ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Safetensors", "CLIPModel", "SkipTuning", "Optimization"]),
+    tests("DatasetsTests", ["Diagnostics", "Tensors", "Datasets", "Safetensors"]),
+    tests("ReportingTests", ["Diagnostics", "Reporting"]),
+    tests(
+      "TrainingTests",
+      [
+        "Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
+        "Datasets", "Configuration", "Reporting", "Evaluation", "Training", "Safetensors",
+      ]),
+    tests("EndToEndTests", ["Diagnostics", "Tensors", "Safetensors"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
