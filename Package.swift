@@ -36,7 +36,7 @@ let package = Package(
     // System libraries: module map and flags only.
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     // Plain C.
@@ -47,7 +47,9 @@ let package = Package(
     // Foundations.
     module("Diagnostics"),
     module("Tensors"),
-    module("Safetensors", ["Diagnostics", "Tensors"]),
+    module("Files", ["Diagnostics"]),
+    module("StrictJSON", ["Diagnostics"]),
+    module("Safetensors", ["Diagnostics", "Files", "Tensors", "StrictJSON"]),
     module("Configuration", ["Diagnostics", .product(name: "Yams", package: "Yams")]),
 
     // Compute.
@@ -59,23 +61,23 @@ let package = Package(
     module("MPICollectives", ["Diagnostics", "Collectives", "CMPIShims"]),
 
     // The model and the method: they never see a rank, a file of images or a clock.
-    module("CLIPModel", ["Diagnostics", "Tensors", "Kernels", "Safetensors"]),
+    module("CLIPModel", ["Diagnostics", "Files", "Tensors", "Kernels", "StrictJSON", "Safetensors"]),
     module("SkipTuning", ["Diagnostics", "Tensors", "Kernels", "CLIPModel"]),
     module("Optimization", ["Tensors", "Kernels"]),
 
     // Data.
-    module("Datasets", ["Diagnostics", "Tensors", "CImageShims"]),
+    module("Datasets", ["Diagnostics", "Files", "Tensors", "StrictJSON", "CImageShims"]),
 
     // The program.
-    module("Reporting", ["Diagnostics", .product(name: "Logging", package: "swift-log")]),
+    module("Reporting", ["Diagnostics", "Files", .product(name: "Logging", package: "swift-log")]),
     module(
       "Evaluation",
       ["Diagnostics", "Tensors", "Kernels", "Collectives", "CLIPModel", "Datasets"]),
     module(
       "Training",
       [
-        "Diagnostics", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization", "Datasets",
-        "Configuration", "Reporting", "Evaluation", "Safetensors",
+        "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
+        "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors",
       ]),
     .executableTarget(
       name: "skiptune",
@@ -89,24 +91,29 @@ let package = Package(
     // Tests. TestSupport finds goldens and starts processes; `skiptune-scenarios` is what mpirun starts in
     // multi-rank tests: one scenario a process, no test framework inside.
     .target(
-      name: "TestSupport", dependencies: ["Tensors", "Safetensors", "Kernels", "MatrixBackends", "Collectives"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Tensors", "Safetensors", "Collectives"], path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "skiptune-scenarios",
-      dependencies: ["Diagnostics", "Tensors", "Collectives", "MPICollectives"],
+      dependencies: ["Diagnostics", "Tensors", "Collectives", "MPICollectives", "TestSupport"],
       path: "Tests/Scenarios", swiftSettings: swiftSettings),
     tests("DiagnosticsTests", ["Diagnostics"]),
     tests("TensorsTests", ["Tensors"]),
-    tests("SafetensorsTests", ["Diagnostics", "Tensors", "Safetensors"]),
+    tests("FilesTests", ["Diagnostics", "Files"]),
+    tests("StrictJSONTests", ["Diagnostics", "Tensors", "StrictJSON"]),
+    tests("SafetensorsTests", ["Diagnostics", "Files", "Tensors", "StrictJSON", "Safetensors"]),
     tests("ConfigurationTests", ["Diagnostics", "Configuration"]),
     tests("KernelsTests", ["Tensors", "Kernels", "MatrixBackends"]),
     tests("CollectivesTests", ["Diagnostics", "Tensors", "Collectives"]),
-    tests("CLIPModelTests", ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Safetensors", "CLIPModel"]),
+    tests(
+      "CLIPModelTests",
+      ["Diagnostics", "Files", "Tensors", "Kernels", "MatrixBackends", "StrictJSON", "Safetensors", "CLIPModel"]),
     tests(
       "SkipTuningTests",
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Safetensors", "CLIPModel", "SkipTuning", "Optimization"]),
     tests("DatasetsTests", ["Diagnostics", "Tensors", "Datasets", "Safetensors"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
+    tests("EvaluationTests", ["Evaluation"]),
     tests(
       "TrainingTests",
       [

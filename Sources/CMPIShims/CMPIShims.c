@@ -1,1 +1,117 @@
 #include "CMPIShims.h"
+
+#include <mpi.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static MPI_Comm node = MPI_COMM_NULL;
+static MPI_Comm end = MPI_COMM_NULL;  // Its own, as other ranks may be inside an operation of the world.
+static MPI_Op nan_max = MPI_OP_NULL;
+static MPI_Op nan_min = MPI_OP_NULL;
+
+// MPI leaves open what the maximum of a number and NaN is, and Open MPI's answer depends on the order of ranks. These keep
+// the NaN: a comparison with NaN is false, so `!(a <= b)` also holds if either is NaN, and then a + b is NaN.
+#define KEEP_NAN(type, a, b, keeps_b) ((keeps_b) ? (b) : ((a) != (a) || (b) != (b)) ? (type)((a) + (b)) : (a))
+
+#define DEFINE_NAN_REDUCTION(name, order)                                              \
+  static void name(void *in, void *inout, int *count, MPI_Datatype *type) {            \
+    if (*type == MPI_FLOAT) {                                                          \
+      const float *a = in;                                                             \
+      float *b = inout;                                                                \
+      for (int i = 0; i < *count; i++) b[i] = KEEP_NAN(float, a[i], b[i], b[i] order a[i]); \
+    } else {                                                                           \
+      const double *a = in;                                                            \
+      double *b = inout;                                                               \
+      for (int i = 0; i < *count; i++) b[i] = KEEP_NAN(double, a[i], b[i], b[i] order a[i]); \
+    }                                                                                  \
+  }
+
+DEFINE_NAN_REDUCTION(reduce_nan_max, >=)
+DEFINE_NAN_REDUCTION(reduce_nan_min, <=)
+
+int mpi_shim_init(int *serialized) {
+  int provided = MPI_THREAD_SINGLE;
+  int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
+  *serialized = provided >= MPI_THREAD_SERIALIZED;
+  if (code == MPI_SUCCESS) code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  int rank = 0;
+  if (code == MPI_SUCCESS) code = MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (code == MPI_SUCCESS) {
+    code = MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node);
+  }
+  if (code == MPI_SUCCESS) code = MPI_Comm_set_errhandler(node, MPI_ERRORS_RETURN);
+  if (code == MPI_SUCCESS) code = MPI_Comm_dup(MPI_COMM_WORLD, &end);
+  if (code == MPI_SUCCESS) code = MPI_Op_create(reduce_nan_max, 1, &nan_max);
+  if (code == MPI_SUCCESS) code = MPI_Op_create(reduce_nan_min, 1, &nan_min);
+  return code;
+}
+
+int mpi_shim_finalize(void) {
+  MPI_Op_free(&nan_max);
+  MPI_Op_free(&nan_min);
+  MPI_Comm_free(&node);
+  MPI_Comm_free(&end);
+  return MPI_Finalize();
+}
+
+void mpi_shim_abort(int status) { MPI_Abort(MPI_COMM_WORLD, status); }
+
+int mpi_shim_meet_at_end(int milliseconds) {
+  MPI_Request request;
+  int all_here = 0;
+  if (MPI_Ibarrier(end, &request) != MPI_SUCCESS) return 0;
+  for (int waited = 0;; waited++) {
+    if (MPI_Test(&request, &all_here, MPI_STATUS_IGNORE) != MPI_SUCCESS) return 0;
+    if (all_here || waited >= milliseconds) return all_here;
+    usleep(1000);
+  }
+}
+
+int mpi_shim_identity(int *rank, int *size, int *node_rank, int *node_size) {
+  int code = MPI_Comm_rank(MPI_COMM_WORLD, rank);
+  if (code == MPI_SUCCESS) code = MPI_Comm_size(MPI_COMM_WORLD, size);
+  if (code == MPI_SUCCESS) code = MPI_Comm_rank(node, node_rank);
+  if (code == MPI_SUCCESS) code = MPI_Comm_size(node, node_size);
+  return code;
+}
+
+int mpi_shim_host_name(char *name, size_t capacity) {
+  char buffer[MPI_MAX_PROCESSOR_NAME] = "";
+  int length = 0;
+  int code = MPI_Get_processor_name(buffer, &length);
+  snprintf(name, capacity, "%s", buffer);
+  return code;
+}
+
+void mpi_shim_error_text(int code, char *text, size_t capacity) {
+  char buffer[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  if (MPI_Error_string(code, buffer, &length) != MPI_SUCCESS) snprintf(buffer, sizeof buffer, "error %d", code);
+  snprintf(text, capacity, "%s", buffer);
+}
+
+int mpi_shim_barrier(void) { return MPI_Barrier(MPI_COMM_WORLD); }
+
+int mpi_shim_allreduce(void *buffer, int count, enum mpi_shim_element element, enum mpi_shim_reduction reduction) {
+  const MPI_Datatype types[] = {MPI_FLOAT, MPI_DOUBLE, MPI_INT64_T};
+  const MPI_Op float_operations[] = {MPI_SUM, nan_max, nan_min};
+  const MPI_Op integer_operations[] = {MPI_SUM, MPI_MAX, MPI_MIN};
+  MPI_Op operation = element == MPI_SHIM_INT64 ? integer_operations[reduction] : float_operations[reduction];
+  return MPI_Allreduce(MPI_IN_PLACE, buffer, count, types[element], operation, MPI_COMM_WORLD);
+}
+
+int mpi_shim_broadcast_bytes(void *bytes, int count, int root) {
+  return MPI_Bcast(bytes, count, MPI_BYTE, root, MPI_COMM_WORLD);
+}
+
+int mpi_shim_allgather_int64(int64_t value, int64_t *values) {
+  return MPI_Allgather(&value, 1, MPI_INT64_T, values, 1, MPI_INT64_T, MPI_COMM_WORLD);
+}
+
+int mpi_shim_allgatherv_bytes(void *buffer, const int *counts, const int *offsets) {
+  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_BYTE, buffer, counts, offsets, MPI_BYTE, MPI_COMM_WORLD);
+}
+
+int mpi_shim_allgatherv_float32(void *buffer, const int *counts, const int *offsets) {
+  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, buffer, counts, offsets, MPI_FLOAT, MPI_COMM_WORLD);
+}

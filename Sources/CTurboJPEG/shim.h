@@ -1,1 +1,2 @@
-#include <turbojpeg.h>
+#include <stdio.h>
+#include <jpeglib.h>

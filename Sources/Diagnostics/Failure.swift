@@ -16,6 +16,7 @@ public enum ExitStatus: Int32, Sendable, Comparable {
   /// State is saved; start the same command again to go on.
   case requeue = 75
 
+  /// Orders by number.
   public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
@@ -24,6 +25,7 @@ public enum ExitStatus: Int32, Sendable, Comparable {
 /// Everything that comes from outside (files, options, other processes) fails with this type; a programmer's mistake
 /// traps instead.
 public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
+  /// How the program ends.
   public var status: ExitStatus
   /// File, `file:line`, configuration key, tensor or image that is at fault.
   public var place: String?
@@ -31,7 +33,7 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
   public var problem: String
   /// What the user can do about it.
   public var remedy: String?
-
+  /// A failure with as much of the picture as there is.
   public init(_ status: ExitStatus, at place: String? = nil, _ problem: String, remedy: String? = nil) {
     self.status = status
     self.place = place

@@ -34,7 +34,16 @@ public final class Arena {
     return tensor
   }
 
-  /// Gives all tensors back. The memory stays with the arena.
+  /// Runs `body` and gives back the tensors that it cut off, so that they must not leave it.
+  public func scoped<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let mark = (chunkIndex, used)
+    defer { (chunkIndex, used) = mark }
+    return try body()
+  }
+
+  /// Gives all tensors back.
+  ///
+  /// The memory stays with the arena.
   public func reset() {
     chunkIndex = 0
     used = 0

@@ -1,4 +1,6 @@
-/// Widening of the two 16-bit float formats in which weights are published. Both are exact.
+/// Widening of the two 16-bit float formats in which weights are published.
+///
+/// Both are exact.
 public enum HalfPrecision {
   /// IEEE 754 binary16 bits as a float.
   public static func float(fromFloat16 bits: UInt16) -> Float {

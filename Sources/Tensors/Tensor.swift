@@ -7,7 +7,9 @@ public struct Tensor: @unchecked Sendable {
   public let storage: FloatStorage
   /// Where this tensor starts in `storage`, in elements.
   public let offset: Int
-  /// Extent of each dimension, outermost first. Empty for a scalar.
+  /// Extent of each dimension, outermost first.
+  ///
+  /// Empty for a scalar.
   public let shape: [Int]
   /// Elements in this tensor.
   public let count: Int
@@ -46,10 +48,14 @@ public struct Tensor: @unchecked Sendable {
     pointer.update(from: elements, count: elements.count)
   }
 
-  /// First element. Valid while the tensor's storage is alive.
+  /// First element.
+  ///
+  /// Valid while the tensor's storage is alive.
   public var pointer: UnsafeMutablePointer<Float> { storage.pointer + offset }
 
-  /// All elements, in row-major order. Valid while the tensor's storage is alive.
+  /// All elements, in row-major order.
+  ///
+  /// Valid while the tensor's storage is alive.
   public var buffer: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: pointer, count: count) }
 
   /// A copy of the elements, in row-major order.

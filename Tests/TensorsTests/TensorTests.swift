@@ -35,9 +35,11 @@ import Testing
     #expect(first.allSatisfy { Int(bitPattern: $0) % FloatStorage.alignment == 0 })
   }
 
-  @Test(arguments: [
-    (0x0000, 0), (0x3C00, 1), (0xC000, -2), (0x7BFF, 65504), (0x0001, 0x1p-24), (0x8400, -0x1p-14), (0x3555, 0x1.554p-2),
-  ] as [(UInt16, Float)])
+  @Test(
+    arguments: [
+      (0x0000, 0), (0x3C00, 1), (0xC000, -2), (0x7BFF, 65504), (0x0001, 0x1p-24), (0x8400, -0x1p-14),
+      (0x3555, 0x1.554p-2),
+    ] as [(UInt16, Float)])
   func float16Widens(bits: UInt16, value: Float) {
     #expect(HalfPrecision.float(fromFloat16: bits) == value)
   }

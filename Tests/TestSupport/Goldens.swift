@@ -2,7 +2,9 @@ import Foundation
 
 /// Where the committed reference results lie.
 public enum Goldens {
-  /// `Tests/Goldens/<path>`. Made by the scripts in Tests/Reference.
+  /// `Tests/Goldens/<path>`.
+  ///
+  /// Made by the scripts in Tests/Reference.
   public static func url(_ path: String) -> URL {
     repositoryRoot.appendingPathComponent("Tests/Goldens").appendingPathComponent(path)
   }

@@ -1,1 +1,57 @@
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// The hot element-wise loops, over row-major 32-bit floats. Matrices are dense: row r starts at r * columns.
+// Pointers of one call do not overlap unless a comment says that a result may be written in place.
+// Every function picks AVX-512, AVX2 or baseline code when the program starts (ifunc), so one binary serves all machines.
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// element_wise.c
+
+/// y[i] += x[i]
+void skt_add(float *y, const float *x, size_t count);
+/// x[r][c] += bias[c]
+void skt_add_to_rows(float *x, const float *bias, size_t rows, size_t columns);
+/// sums[c] += sum over r of x[r][c]
+void skt_add_column_sums(float *sums, const float *x, size_t rows, size_t columns);
+/// y = x * sigmoid(1.702 x)
+void skt_quick_gelu(float *y, const float *x, size_t count);
+/// dx = dy * d/dx (x * sigmoid(1.702 x)); dx may be dy
+void skt_quick_gelu_backward(float *dx, const float *dy, const float *x, size_t count);
+/// y = x * Phi(x), Phi the normal distribution function
+void skt_gelu(float *y, const float *x, size_t count);
+/// dx = dy * d/dx (x * Phi(x)); dx may be dy
+void skt_gelu_backward(float *dx, const float *dy, const float *x, size_t count);
+/// m = momentum * m + (g + decay * p); p -= rate * m
+void skt_sgd(float *p, float *m, const float *g, size_t count, float rate, float momentum, float decay);
+/// IEEE binary16 to float
+void skt_widen_float16(float *y, const uint16_t *x, size_t count);
+/// bfloat16 to float
+void skt_widen_bfloat16(float *y, const uint16_t *x, size_t count);
+/// 1 if every element is finite
+int skt_all_finite(const float *x, size_t count);
+
+// rows.c
+
+/// y[r] = (x[r] - mean) * rstd * gamma + beta; keeps mean[r] and rstd[r] for the backward pass. y may be x.
+void skt_layer_norm(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
+                    size_t rows, size_t columns, float epsilon);
+/// dx[r] += gradient of x[r]; dgamma and dbeta are added to.
+void skt_layer_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
+                             const float *mean, const float *rstd, const float *gamma, size_t rows, size_t columns);
+/// Row r becomes softmax(scale * x[r]), in place. Where `causal`, row r sees columns 0...r only and the rest become 0.
+void skt_softmax(float *x, size_t rows, size_t columns, float scale, int causal);
+/// ds[r] = scale * p[r] * (dp[r] - <dp[r], p[r]>); ds may be dp.
+void skt_softmax_backward(float *ds, const float *dp, const float *p, size_t rows, size_t columns, float scale);
+/// y[r] = x[r] / |x[r]|; keeps the norm of each row. y may be x.
+void skt_normalize(float *y, float *norm, const float *x, size_t rows, size_t columns);
+/// dx[r] = (dy[r] - y[r] <dy[r], y[r]>) / norm[r]; dx may be dy.
+void skt_normalize_backward(float *dx, const float *dy, const float *y, const float *norm, size_t rows, size_t columns);
+
+#ifdef __cplusplus
+}
+#endif

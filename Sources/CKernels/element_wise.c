@@ -1,0 +1,72 @@
+#include "CKernels.h"
+#include "vector_code.h"
+
+SKT_CLONES void skt_add(float *restrict y, const float *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] += x[i];
+}
+
+SKT_CLONES void skt_add_to_rows(float *restrict x, const float *restrict bias, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns)
+    for (size_t c = 0; c < columns; c++) x[c] += bias[c];
+}
+
+SKT_CLONES void skt_add_column_sums(float *restrict sums, const float *restrict x, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns)
+    for (size_t c = 0; c < columns; c++) sums[c] += x[c];
+}
+
+SKT_CLONES void skt_quick_gelu(float *restrict y, const float *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] = x[i] * skt_sigmoid(1.702f * x[i]);
+}
+
+SKT_CLONES void skt_quick_gelu_backward(float *dx, const float *dy, const float *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const float s = skt_sigmoid(1.702f * x[i]);
+    dx[i] = dy[i] * (s + 1.702f * x[i] * s * (1.0f - s));
+  }
+}
+
+SKT_CLONES void skt_gelu(float *restrict y, const float *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) y[i] = x[i] * skt_normal_cdf(x[i]);
+}
+
+SKT_CLONES void skt_gelu_backward(float *dx, const float *dy, const float *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const float density = 0.398942280f * skt_exp(-0.5f * x[i] * x[i]);
+    dx[i] = dy[i] * (skt_normal_cdf(x[i]) + x[i] * density);
+  }
+}
+
+SKT_CLONES void skt_sgd(float *restrict p, float *restrict m, const float *restrict g, size_t count, float rate,
+                        float momentum, float decay) {
+  for (size_t i = 0; i < count; i++) {
+    m[i] = momentum * m[i] + (g[i] + decay * p[i]);
+    p[i] -= rate * m[i];
+  }
+}
+
+SKT_CLONES void skt_widen_float16(float *restrict y, const uint16_t *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    _Float16 half;
+    memcpy(&half, &x[i], sizeof half);
+    y[i] = (float)half;
+  }
+}
+
+SKT_CLONES void skt_widen_bfloat16(float *restrict y, const uint16_t *restrict x, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t bits = (uint32_t)x[i] << 16;
+    memcpy(&y[i], &bits, sizeof bits);
+  }
+}
+
+SKT_CLONES int skt_all_finite(const float *x, size_t count) {
+  // An exponent of all ones is infinity or NaN. Counting them without a branch vectorises.
+  uint32_t bad = 0;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, &x[i], sizeof bits);
+    bad |= (bits & 0x7F800000u) == 0x7F800000u;
+  }
+  return bad == 0;
+}

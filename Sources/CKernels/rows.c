@@ -1,0 +1,109 @@
+#include "CKernels.h"
+#include "vector_code.h"
+#include <float.h>
+#include <math.h>
+
+SKT_INLINE float sum(const float *x, size_t count) {
+  SKT_REASSOCIATE
+  float total = 0;
+  for (size_t i = 0; i < count; i++) total += x[i];
+  return total;
+}
+
+SKT_INLINE float dot(const float *x, const float *y, size_t count) {
+  SKT_REASSOCIATE
+  float total = 0;
+  for (size_t i = 0; i < count; i++) total += x[i] * y[i];
+  return total;
+}
+
+SKT_INLINE float sum_of_squared_distances(const float *x, float centre, size_t count) {
+  SKT_REASSOCIATE
+  float total = 0;
+  for (size_t i = 0; i < count; i++) total += (x[i] - centre) * (x[i] - centre);
+  return total;
+}
+
+SKT_INLINE float maximum(const float *x, size_t count) {
+  float best = -FLT_MAX;
+  for (size_t i = 0; i < count; i++) best = x[i] > best ? x[i] : best;
+  return best;
+}
+
+SKT_CLONES void skt_layer_norm(float *y, float *mean, float *rstd, const float *x, const float *restrict gamma,
+                               const float *restrict beta, size_t rows, size_t columns, float epsilon) {
+  for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
+    // The variance is taken about the mean in a second pass: the one-pass form loses digits when |mean| is large.
+    const float centre = sum(x, columns) / (float)columns;
+    const float variance = sum_of_squared_distances(x, centre, columns) / (float)columns;
+    const float scale = 1.0f / sqrtf(variance + epsilon);
+    for (size_t c = 0; c < columns; c++) y[c] = (x[c] - centre) * scale * gamma[c] + beta[c];
+    mean[r] = centre;
+    rstd[r] = scale;
+  }
+}
+
+SKT_INLINE void layer_norm_row_sums(float *g_sum, float *gx_sum, const float *dy, const float *x, const float *gamma,
+                                    float centre, float scale, size_t columns) {
+  SKT_REASSOCIATE
+  float a = 0, b = 0;
+  for (size_t c = 0; c < columns; c++) {
+    const float g = dy[c] * gamma[c];
+    a += g;
+    b += g * (x[c] - centre) * scale;
+  }
+  *g_sum = a;
+  *gx_sum = b;
+}
+
+SKT_CLONES void skt_layer_norm_backward(float *restrict dx, float *restrict dgamma, float *restrict dbeta,
+                                        const float *restrict dy, const float *restrict x, const float *mean,
+                                        const float *rstd, const float *restrict gamma, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns, dx += columns, dy += columns) {
+    const float centre = mean[r], scale = rstd[r];
+    float g_sum, gx_sum;
+    layer_norm_row_sums(&g_sum, &gx_sum, dy, x, gamma, centre, scale, columns);
+    const float g_mean = g_sum / (float)columns, gx_mean = gx_sum / (float)columns;
+    for (size_t c = 0; c < columns; c++) {
+      const float normalized = (x[c] - centre) * scale;
+      dx[c] += scale * (dy[c] * gamma[c] - g_mean - normalized * gx_mean);
+      dgamma[c] += dy[c] * normalized;
+      dbeta[c] += dy[c];
+    }
+  }
+}
+
+SKT_CLONES void skt_softmax(float *x, size_t rows, size_t columns, float scale, int causal) {
+  for (size_t r = 0; r < rows; r++, x += columns) {
+    const size_t seen = causal && r + 1 < columns ? r + 1 : columns;
+    const float top = maximum(x, seen);
+    for (size_t c = 0; c < seen; c++) x[c] = skt_exp(scale * (x[c] - top));
+    const float inverse = 1.0f / sum(x, seen);
+    for (size_t c = 0; c < seen; c++) x[c] *= inverse;
+    for (size_t c = seen; c < columns; c++) x[c] = 0;
+  }
+}
+
+SKT_CLONES void skt_softmax_backward(float *ds, const float *dp, const float *restrict p, size_t rows, size_t columns,
+                                     float scale) {
+  for (size_t r = 0; r < rows; r++, ds += columns, dp += columns, p += columns) {
+    const float mean = dot(dp, p, columns);
+    for (size_t c = 0; c < columns; c++) ds[c] = scale * p[c] * (dp[c] - mean);
+  }
+}
+
+SKT_CLONES void skt_normalize(float *y, float *norm, const float *x, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
+    norm[r] = sqrtf(dot(x, x, columns));
+    const float inverse = 1.0f / norm[r];
+    for (size_t c = 0; c < columns; c++) y[c] = x[c] * inverse;
+  }
+}
+
+SKT_CLONES void skt_normalize_backward(float *dx, const float *dy, const float *restrict y, const float *norm,
+                                       size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, dx += columns, dy += columns, y += columns) {
+    const float projection = dot(dy, y, columns), inverse = 1.0f / norm[r];
+    for (size_t c = 0; c < columns; c++) dx[c] = (dy[c] - y[c] * projection) * inverse;
+  }
+}

@@ -1,0 +1,55 @@
+import Tensors
+
+/// Values for some or all parameters of a layout: weights, gradients or momentum.
+///
+/// The stored ranges of the flat order lie one after the other in one tensor, so that a gradient store is what a
+/// collective sends and what the optimiser walks over, without copies.
+public struct ParameterStore: Sendable {
+  /// Names and places of all parameters of the model.
+  public let layout: ParameterLayout
+  /// The parts of the flat order that are stored, ascending.
+  public let windows: [Range<Int>]
+  /// All stored values, window after window.
+  public let values: Tensor
+
+  /// Zeros for the given parts of the flat order (all of it if none are given).
+  public init(_ layout: ParameterLayout, windows: [Range<Int>]? = nil) {
+    self.layout = layout
+    self.windows = windows ?? [0..<layout.count]
+    values = Tensor(zeros: [self.windows.reduce(0) { $0 + $1.count }])
+  }
+
+  /// Parameters that are stored whole, in flat order.
+  public var slots: [ParameterLayout.Slot] { layout.slots.filter { position(of: $0.range) != nil } }
+
+  /// The stored values of a parameter, shared; nil where it is unknown or not stored.
+  public subscript(name: String) -> Tensor? {
+    guard let slot = layout[name], let position = position(of: slot.range) else { return nil }
+    return Tensor(values.storage, offset: values.offset + position, shape: slot.shape)
+  }
+
+  /// The stored values of a range of the flat order, shared; traps where it is not stored.
+  public func values(in range: Range<Int>) -> Tensor {
+    guard let position = position(of: range) else { preconditionFailure("elements \(range) are not stored") }
+    return values.slice(position..<position + range.count)
+  }
+
+  /// New memory with the same values.
+  public func copied() -> ParameterStore {
+    let copy = ParameterStore(layout, windows: windows)
+    copy.values.copy(from: values)
+    return copy
+  }
+
+  /// Where a range of the flat order begins in `values`.
+  private func position(of range: Range<Int>) -> Int? {
+    var start = 0
+    for window in windows {
+      if window.lowerBound <= range.lowerBound, range.upperBound <= window.upperBound {
+        return start + range.lowerBound - window.lowerBound
+      }
+      start += window.count
+    }
+    return nil
+  }
+}

@@ -1,0 +1,131 @@
+import Diagnostics
+import Foundation
+
+/// Ranks as threads of one process: the twin of a run under `mpirun`, for tests and for programs without a launcher.
+///
+/// Ranks really wait for each other, and reductions add in order of rank, so results are reproducible. What would hang or
+/// corrupt a run on a cluster is a clear error here: ranks that call different operations or counts, a rank that ends while
+/// others still communicate.
+public enum LoopbackWorld {
+  /// Stack of each rank's thread, in bytes.
+  public static let stackSize = 16 << 20
+
+  /// Runs `body` as each of `size` ranks, one thread each, and returns their results in order of rank.
+  ///
+  /// A rank that throws wakes the others with a failure that names it. After all have ended, this throws the error of the
+  /// lowest rank that failed on its own account. Traps if `size` is not positive.
+  public static func run<Result: Sendable>(
+    size: Int, _ body: @escaping @Sendable (any Collectives) throws -> Result
+  ) throws -> [Result] {
+    let rendezvous = Rendezvous(size: size)
+    let outcomes = Outcomes<Result>(size: size)
+    for rank in 0..<size {
+      let thread = Thread {
+        let outcome = Swift.Result { try body(LoopbackCollectives(rank: rank, rendezvous: rendezvous)) }
+        rendezvous.leave(rank: rank, outcome)
+        outcomes.record(outcome, rank: rank)
+      }
+      thread.stackSize = stackSize
+      thread.name = "rank \(rank)"
+      thread.start()
+    }
+    let ended = outcomes.wait()
+    let errors = ended.compactMap { outcome -> (any Error)? in
+      if case .failure(let error) = outcome { error } else { nil }
+    }
+    let own = errors.first { $0 as? Failure == nil || $0 as? Failure != rendezvous.failure }
+    if let error = own ?? errors.first { throw error }
+    return try ended.map { try $0.get() }
+  }
+
+  /// A world of one rank, for use in the calling thread.
+  public static func alone() -> any Collectives {
+    LoopbackCollectives(rank: 0, rendezvous: Rendezvous(size: 1))
+  }
+}
+
+/// What each rank's thread came to.
+private final class Outcomes<Value: Sendable>: @unchecked Sendable {  // Guarded by `condition`.
+  private let condition = NSCondition()
+  private var outcomes: [Result<Value, any Error>?]
+
+  init(size: Int) { outcomes = Array(repeating: nil, count: size) }
+
+  func record(_ outcome: Result<Value, any Error>, rank: Int) {
+    condition.withLock {
+      outcomes[rank] = outcome
+      condition.signal()
+    }
+  }
+
+  /// Blocks until every rank has recorded its outcome.
+  func wait() -> [Result<Value, any Error>] {
+    condition.withLock {
+      while outcomes.contains(where: { $0 == nil }) { condition.wait() }
+      return outcomes.map { $0! }
+    }
+  }
+}
+
+/// One rank of a `LoopbackWorld`.
+final class LoopbackCollectives: Collectives {
+  let rank: Int
+  private let rendezvous: Rendezvous
+
+  init(rank: Int, rendezvous: Rendezvous) {
+    self.rank = rank
+    self.rendezvous = rendezvous
+  }
+
+  var worldSize: Int { rendezvous.size }
+  var nodeRank: Int { rank }
+  var nodeSize: Int { worldSize }
+  var hostName: String { "loopback" }
+
+  func barrier() throws {
+    try rendezvous.meet(Contribution(call: "barrier()"), rank: rank) { _ in }
+  }
+
+  func allReduce<Element: CollectiveElement>(
+    _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction
+  ) throws {
+    let call = "allReduce(\(buffer.count) \(Element.elementKind), \(operation))"
+    let contribution = Contribution(call: call, buffer: UnsafeMutableRawBufferPointer(buffer))
+    try rendezvous.meet(contribution, rank: rank) { contributions in
+      let buffers = contributions.map { $0.buffer.assumingMemoryBound(to: Element.self) }
+      for index in buffers[0].indices {
+        let total = buffers.dropFirst().reduce(buffers[0][index]) { Element.reduce($0, $1[index], operation) }
+        for buffer in buffers { buffer[index] = total }
+      }
+    }
+  }
+
+  func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
+    precondition((0..<worldSize).contains(root), "root \(root) is not in a world of \(worldSize)")
+    let call = "broadcast(\(bytes.count) bytes, root: \(root))"
+    try rendezvous.meet(Contribution(call: call, buffer: bytes), rank: rank) { contributions in
+      let source = UnsafeRawBufferPointer(contributions[root].buffer)
+      for (rank, contribution) in contributions.enumerated() where rank != root {
+        contribution.buffer.copyMemory(from: source)
+      }
+    }
+  }
+
+  func allGather(_ bytes: [UInt8]) throws -> [[UInt8]] {
+    try rendezvous.meet(Contribution(call: "allGather(bytes)", bytes: bytes), rank: rank) { _ in }
+  }
+
+  func allGather(into buffer: UnsafeMutableBufferPointer<Float>, counts: [Int]) throws {
+    let segments = segments(of: counts, total: buffer.count)
+    let call = "allGather(counts: \(counts))"
+    let contribution = Contribution(call: call, buffer: UnsafeMutableRawBufferPointer(buffer))
+    try rendezvous.meet(contribution, rank: rank) { contributions in
+      let buffers = contributions.map { $0.buffer.assumingMemoryBound(to: Float.self) }
+      for (owner, segment) in segments.enumerated() {
+        for (rank, buffer) in buffers.enumerated() where rank != owner {
+          for index in segment { buffer[index] = buffers[owner][index] }
+        }
+      }
+    }
+  }
+}

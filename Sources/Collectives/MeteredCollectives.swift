@@ -1,0 +1,67 @@
+/// Passes every operation on to other collectives and counts it with a meter.
+///
+/// An operation that throws is not counted. `agree` and the other operations built from the basic ones are counted as
+/// those.
+public final class MeteredCollectives: Collectives {
+  /// Where traffic is counted.
+  public let meter: TrafficMeter
+  private let base: any Collectives
+
+  /// Counts the traffic of `base` with `meter`.
+  public init(_ base: any Collectives, meter: TrafficMeter) {
+    self.base = base
+    self.meter = meter
+  }
+
+  /// This process among all, in `0..<worldSize`.
+  public var rank: Int { base.rank }
+  /// Number of processes in the run.
+  public var worldSize: Int { base.worldSize }
+  /// This process among those of the same host.
+  public var nodeRank: Int { base.nodeRank }
+  /// Number of processes on this host.
+  public var nodeSize: Int { base.nodeSize }
+  /// Name of the host this rank runs on.
+  public var hostName: String { base.hostName }
+
+  /// Waits for every rank; counts a call without payload.
+  public func barrier() throws {
+    try base.barrier()
+    count(payload: 0, ringPasses: 0)
+  }
+
+  /// Reduces over all ranks; counts the buffer.
+  public func allReduce<Element: CollectiveElement>(
+    _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction
+  ) throws {
+    try base.allReduce(buffer, operation)
+    count(payload: buffer.count * MemoryLayout<Element>.stride, ringPasses: 2)
+  }
+
+  /// Copies from one rank to all; counts the buffer.
+  public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
+    try base.broadcast(bytes, root: root)
+    count(payload: bytes.count, ringPasses: 1)
+  }
+
+  /// Gathers the bytes of all ranks; counts all of them.
+  public func allGather(_ bytes: [UInt8]) throws -> [[UInt8]] {
+    let gathered = try base.allGather(bytes)
+    count(payload: gathered.reduce(0) { $0 + $1.count }, ringPasses: 1)
+    return gathered
+  }
+
+  /// Completes a buffer from the parts of all ranks; counts the whole buffer.
+  public func allGather(into buffer: UnsafeMutableBufferPointer<Float>, counts: [Int]) throws {
+    try base.allGather(into: buffer, counts: counts)
+    count(payload: buffer.count * MemoryLayout<Float>.stride, ringPasses: 1)
+  }
+
+  private func count(payload: Int, ringPasses: Int) {
+    var traffic = Traffic()
+    traffic.calls = 1
+    traffic.payloadBytes = payload
+    traffic.wireBytes = Double(ringPasses * (worldSize - 1)) / Double(worldSize) * Double(payload)
+    meter.record(traffic)
+  }
+}

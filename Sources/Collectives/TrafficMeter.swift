@@ -1,0 +1,62 @@
+import Synchronization
+
+/// What was communicated, in bytes, by one rank.
+public struct Traffic: Equatable, Sendable {
+  /// Calls of any operation.
+  public var calls = 0
+  /// Size of what the operations completed on this rank.
+  ///
+  /// That is the buffer of a reduction or broadcast and the whole result of an all-gather: the same on all ranks, whatever
+  /// the network does.
+  public var payloadBytes = 0
+  /// What a rank sends on average if each operation is a ring of n ranks, the least that is possible for long buffers.
+  ///
+  /// 2(n-1)/n of the payload of a reduction, (n-1)/n of a broadcast or all-gather; zero in a world of one.
+  public var wireBytes = 0.0
+
+  /// Nothing yet.
+  public init() {}
+
+  /// Adds another count to this one.
+  public static func += (left: inout Self, right: Self) {
+    left.calls += right.calls
+    left.payloadBytes += right.payloadBytes
+    left.wireBytes += right.wireBytes
+  }
+}
+
+/// Counts what one rank communicates, by named phase of the program.
+///
+/// `MeteredCollectives` fills it. Calls outside of any phase count as phase `other`. Phases belong to the rank, not to a
+/// thread: enter and leave them on the thread that communicates.
+public final class TrafficMeter: Sendable {
+  /// Phase of calls that are made outside of `phase`.
+  public static let defaultPhase = "other"
+
+  private struct State {
+    var openPhases: [String] = []
+    var traffic: [String: Traffic] = [:]
+  }
+
+  private let state = Mutex(State())
+
+  /// A meter that has counted nothing.
+  public init() {}
+
+  /// Counts what `body` communicates under `name`; of nested phases only the innermost counts.
+  public func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    state.withLock { $0.openPhases.append(name) }
+    defer { state.withLock { _ = $0.openPhases.removeLast() } }
+    return try body()
+  }
+
+  /// Traffic so far by phase.
+  public var phases: [String: Traffic] { state.withLock { $0.traffic } }
+
+  /// Traffic so far of all phases together.
+  public var total: Traffic { phases.values.reduce(into: Traffic()) { $0 += $1 } }
+
+  func record(_ traffic: Traffic) {
+    state.withLock { $0.traffic[$0.openPhases.last ?? Self.defaultPhase, default: Traffic()] += traffic }
+  }
+}

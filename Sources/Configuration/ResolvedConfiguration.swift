@@ -1,0 +1,105 @@
+import Diagnostics
+
+/// Every setting that was read, in order of declaration, with its value and origin.
+public struct ResolvedConfiguration: Sendable {
+  /// In order of declaration.
+  public let settings: [ResolvedSetting]
+  /// In order of declaration.
+  public let sections: [SectionDescription]
+
+  /// Reads the whole configuration: `body` reads every setting, then unknown keys are refused.
+  ///
+  /// - Throws: the first problem of all, in the order of files, lines and options; what `body` throws itself when
+  ///   nothing else is wrong.
+  public static func read<T>(
+    _ source: ConfigurationSource, _ body: (SettingsReader) throws -> T
+  ) throws -> (value: T, resolved: ResolvedConfiguration) {
+    let reader = SettingsReader(source)
+    let value: T
+    do {
+      value = try body(reader)
+    } catch {
+      // What went wrong first explains the rest: placeholders stand where values were refused.
+      throw reader.state.summary() ?? error
+    }
+    return (value, try reader.finish())
+  }
+
+  /// Lists every setting without any configuration: defaults, and placeholders where a value is required.
+  public static func describe<T>(_ body: (SettingsReader) throws -> T) throws -> ConfigurationReference {
+    let reader = SettingsReader.describing()
+    _ = try body(reader)
+    return ConfigurationReference(settings: reader.state.settings.map(\.description), sections: reader.state.sections)
+  }
+
+  /// The settings and sections without values.
+  public var reference: ConfigurationReference {
+    ConfigurationReference(settings: settings.map(\.description), sections: sections)
+  }
+
+  /// The text of `config.resolved.yaml`: reads back to the same settings; each line says where its value came from.
+  public func yaml() -> String {
+    var text = "# Every setting of this run, with its origin. Made by skiptune; give it to -c to repeat the run.\n"
+    append(section: "", indentation: "", to: &text)
+    return text
+  }
+
+  private func append(section: String, indentation: String, to text: inout String) {
+    for setting in settings where parent(of: setting.key) == section {
+      let origin = setting.origin.description.map { $0.isPrintable ? String($0) : "?" }.joined()
+      text += "\(indentation)\(lastWord(of: setting.key)): \(setting.value.yaml)  # \(origin)\n"
+    }
+    for inner in sections where parent(of: inner.key) == section {
+      text += "\(indentation)\(lastWord(of: inner.key)):\n"
+      append(section: inner.key, indentation: indentation + "  ", to: &text)
+    }
+  }
+
+  /// What a setting, or each setting of a section, is, means, may be, and where its value comes from.
+  ///
+  /// - Throws: `Failure(.usage)` for a key that does not exist, with the nearest one.
+  public func explain(_ key: String) throws -> String {
+    if let setting = settings.first(where: { $0.key == key }) { return explain(setting) }
+    let inner = settings.filter { $0.key.hasPrefix(key + ".") }
+    if let section = sections.first(where: { $0.key == key }) {
+      return (["\(key): \(section.documentation)"] + inner.map(explain)).joined(separator: "\n\n")
+    }
+    let keys = settings.map(\.key) + sections.map(\.key)
+    let near = nearestMatch(to: key, among: keys) ?? keys.first { lastWord(of: $0) == lastWord(of: key) }
+    throw Failure(.usage, "there is no setting \(key)", remedy: near.map { "did you mean \($0)?" })
+  }
+
+  private func explain(_ setting: ResolvedSetting) -> String {
+    let description = setting.description
+    let defaultWords =
+      switch description.defaultValue {
+      case nil: "none, it must be given"
+      case .null?: "none, it may be left out"
+      case let value?: value.yaml
+      }
+    let origin = setting.origin == .defaultValue ? "by default" : "in \(setting.origin)"
+    let replaced =
+      setting.replaced.isEmpty ? "" : ", replacing \(setting.replaced.map(\.description).joined(separator: ", "))"
+    return """
+      \(setting.key) = \(setting.value.yaml)
+        \(description.documentation)
+        allowed: \(description.rule)
+        default: \(defaultWords)
+        set: \(origin)\(replaced)
+      """
+  }
+}
+
+/// Every setting and section of a configuration, without values: the data of the reference table and the JSON Schema.
+public struct ConfigurationReference: Equatable, Sendable {
+  /// In order of declaration.
+  public let settings: [SettingDescription]
+  /// In order of declaration.
+  public let sections: [SectionDescription]
+}
+
+/// `a.b` of `a.b.c`; empty for a key of the root.
+func parent(of key: String) -> String { key.split(separator: ".").dropLast().joined(separator: ".") }
+
+/// `c` of `a.b.c`.
+func lastWord(of key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }

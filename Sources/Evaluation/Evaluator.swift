@@ -1,0 +1,72 @@
+import CLIPModel
+import Collectives
+import Datasets
+import Kernels
+import Tensors
+
+/// Tests a model: every image is compared with one prompt per class, and the nearest class is the prediction.
+public struct Evaluator<Product: MatrixProduct> {
+  private let model: CLIP
+  private let transform: ImageTransform
+  private let batchSize: Int
+  private let loaderThreads: Int
+  private let product: Product
+
+  /// An evaluator that decodes on `loaderThreads` background threads and runs `batchSize` images at a time.
+  public init(_ model: CLIP, transform: ImageTransform, batchSize: Int, loaderThreads: Int, by product: Product) {
+    self.model = model
+    self.transform = transform
+    self.batchSize = batchSize
+    self.loaderThreads = loaderThreads
+    self.product = product
+  }
+
+  /// Counts of all images of `items`, of which each rank takes an even share.
+  ///
+  /// `classFeatures [classes, embedding]` are unit rows, in the order of the items' labels. `onProgress` is told how many
+  /// of this rank's images are done. Throws what an unreadable image throws, alike on all ranks. Collective: all ranks
+  /// call this in the same order.
+  public func evaluate(
+    _ items: [DatasetItem], of dataset: Dataset, classFeatures: Tensor, _ collectives: some Collectives,
+    onProgress: (_ done: Int, _ count: Int) -> Void = { _, _ in }
+  ) throws -> ConfusionMatrix {
+    let share = evenShard(of: items.count, rank: collectives.rank, worldSize: collectives.worldSize)
+    var matrix = try collectives.agree {
+      try count(Array(items[share]), of: dataset, classFeatures: classFeatures, onProgress)
+    }
+    try collectives.allReduce(&matrix.counts, .sum)
+    return matrix
+  }
+
+  /// Counts of this rank's images.
+  private func count(
+    _ items: [DatasetItem], of dataset: Dataset, classFeatures: Tensor, _ onProgress: (Int, Int) -> Void
+  ) throws -> ConfusionMatrix {
+    var matrix = ConfusionMatrix(classCount: classFeatures.rowCount)
+    let loader = ImageLoader(
+      requests: items.map { ImageRequest(url: dataset.url(of: $0), stream: (0, 0)) }, batchSize: batchSize,
+      transform: transform, seed: 0, threads: loaderThreads, lookahead: 2)
+    let arena = Arena()
+    while let batch = try loader.next() {
+      arena.reset()
+      let predictions = predict(batch.pixels, classFeatures, arena)
+      for (index, prediction) in zip(batch.range, predictions) {
+        matrix.add(truth: items[index].label, prediction: prediction)
+      }
+      onProgress(batch.range.upperBound, items.count)
+    }
+    return matrix
+  }
+
+  /// The nearest class of each image; of equally near ones the first.
+  private func predict(_ pixels: Tensor, _ classFeatures: Tensor, _ arena: Arena) -> [Int] {
+    let features = model.imageFeatures(pixels, arena: arena, by: product)
+    let similarity = arena.tensor([features.rowCount, classFeatures.rowCount])
+    // Lengths of image features and the logit scale do not change which class is nearest.
+    product.multiply(MatrixView(features), MatrixView(classFeatures).transposed, into: MatrixView(similarity))
+    return (0..<similarity.rowCount).map { row in
+      let scores = similarity.row(row)
+      return (0..<scores.count).reduce(0) { scores[$1] > scores[$0] ? $1 : $0 }
+    }
+  }
+}

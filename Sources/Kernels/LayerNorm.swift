@@ -1,0 +1,38 @@
+import CKernels
+import Tensors
+
+/// `y = (x - mean(x)) / sqrt(var(x) + eps) * gamma + beta`, row by row (Ba et al., 2016).
+public enum LayerNorm {
+  /// What the backward pass needs beside `x`: mean and reciprocal deviation of each row, `[n]` each.
+  public struct Statistics {
+    let mean: Tensor
+    let reciprocalDeviation: Tensor
+
+    /// Room for the statistics of `rows` rows.
+    public init(rows: Int, in arena: Arena) {
+      mean = arena.tensor([rows])
+      reciprocalDeviation = arena.tensor([rows])
+    }
+  }
+
+  /// Writes `y [n, w]` and the statistics from `x [n, w]`; `y` may be `x`.
+  public static func forward(
+    _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, into y: Tensor, _ statistics: Statistics
+  ) {
+    precondition(x.count == y.count && weight.count == x.columnCount && bias.count == x.columnCount)
+    skt_layer_norm(
+      y.pointer, statistics.mean.pointer, statistics.reciprocalDeviation.pointer, x.pointer, weight.pointer,
+      bias.pointer, x.rowCount, x.columnCount, epsilon)
+  }
+
+  /// Adds the gradient of `x` to `dx [n, w]`, and those of weight and bias to `dWeight [w]` and `dBias [w]`.
+  public static func backward(
+    _ dy: Tensor, x: Tensor, weight: Tensor, _ statistics: Statistics, addingTo dx: Tensor, dWeight: Tensor,
+    dBias: Tensor
+  ) {
+    precondition(dy.count == x.count && dx.count == x.count && weight.count == x.columnCount)
+    skt_layer_norm_backward(
+      dx.pointer, dWeight.pointer, dBias.pointer, dy.pointer, x.pointer, statistics.mean.pointer,
+      statistics.reciprocalDeviation.pointer, weight.pointer, x.rowCount, x.columnCount)
+  }
+}

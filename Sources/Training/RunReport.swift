@@ -1,0 +1,97 @@
+import Configuration
+import Diagnostics
+import Foundation
+import Reporting
+
+/// The run's voice and memory: log and progress on the console, files in the run directory.
+///
+/// Rank 0 has a directory; on other ranks every method does nothing, so that callers need not ask who they are. Trouble
+/// with the disk is kept until `check`, which all ranks pass together: no rank stops alone in the middle of a step.
+final class RunReport {
+  private let console: ConsoleOutput
+  private let log: Log
+  private var directory: RunDirectory?
+  private var metrics: MetricsLog?
+  private var progress: ProgressLine?
+  private var trouble: Failure?
+  private let speaks: Bool
+
+  init(console: ConsoleOutput, log: Log, rank: Int) {
+    self.console = console
+    self.log = log
+    speaks = rank == 0
+  }
+
+  /// Whether something could not be written.
+  var hasTrouble: Bool { trouble != nil }
+
+  /// Throws what could not be written.
+  func check() throws {
+    if let trouble { throw trouble }
+  }
+
+  /// Takes the run directory and records the configuration.
+  ///
+  /// Throws `Failure` where there is a finished run, or no room.
+  func open(_ folder: URL, _ resolved: ResolvedConfiguration, logTo destination: LogDestination) throws {
+    guard speaks else { return }
+    let directory = try RunDirectory(claiming: folder)
+    try directory.writeAtomically(Data(resolved.yaml().utf8), "config.resolved.yaml")
+    metrics = try MetricsLog(appendingTo: directory.file("metrics.jsonl"))
+    try destination.attach(directory.file("run.log"))
+    self.directory = directory
+  }
+
+  func info(_ message: String) {
+    if speaks { log.info("\(message)") }
+  }
+
+  func warning(_ message: String) {
+    if speaks { log.warning("\(message)") }
+  }
+
+  /// Appends a line to metrics.jsonl.
+  func record(_ record: MetricRecord) { attempt { try metrics?.append(record) } }
+
+  /// Starts a progress line; the one before must be finished.
+  func start(_ title: String, unit: String, total: Int) {
+    guard speaks else { return }
+    progress = ProgressLine(title, unit: unit, total: total, output: console)
+  }
+
+  func update(_ completed: Int, note: String = "") { progress?.update(completed: completed, note: note) }
+
+  func finishProgress(note: String = "") {
+    progress?.finish(note: note)
+    progress = nil
+  }
+
+  /// Takes the progress line away; the caller says in its own words what was done.
+  func dropProgress() {
+    console.setStatus("")
+    progress = nil
+  }
+
+  /// Writes a line that stays.
+  func line(_ text: String) {
+    if speaks { console.write(line: text) }
+  }
+
+  /// The file or folder of that name in the run directory; nil on ranks that do not write.
+  func file(_ name: String) -> URL? { directory?.file(name) }
+
+  /// Writes results.json and a table, and marks the run as finished.
+  func complete(_ results: RunResults) throws {
+    guard let directory else { return }
+    try metrics?.synchronize()
+    try directory.writeAtomically(try results.json(), "results.json")
+    try directory.writeAtomically(Data(results.table.markdown.utf8), "results.md")
+    try directory.complete()
+    log.info("results are in \(directory.url.path)")
+  }
+
+  private func attempt(_ body: () throws -> Void) {
+    guard trouble == nil else { return }
+    do { try body() } catch { trouble = error as? Failure ?? Failure(.inputOutput, "\(error)") }
+  }
+}

@@ -1,0 +1,81 @@
+import Evaluation
+import Foundation
+
+/// `results.json`: what a finished run found, with exact counts.
+public struct RunResults: Codable, Sendable, Equatable {
+  /// Accuracy on one set of classes.
+  struct Score: Codable, Sendable, Equatable {
+    var images: Int64
+    var correct: Int64
+    /// Percent.
+    var accuracy: Double?
+    /// Percent, over the classes that occur.
+    var macroF1: Double?
+  }
+
+  /// One test: a score per test set (`base` and `new`, or `all`).
+  struct TestOutcome: Codable, Sendable, Equatable {
+    var scores: [String: Score]
+    /// Harmonic mean of base and new accuracy, percent.
+    var harmonicMean: Double?
+  }
+
+  /// What training took.
+  struct Cost: Codable, Sendable, Equatable {
+    var epochs: Int
+    var steps: Int
+    var finalLoss: Double?
+    var trainedParameters: Int
+    var totalParameters: Int
+    /// Bytes that each rank handed to reductions per step, as counted, by purpose: `gradients`, `class_scores`, `losses`.
+    var reducedBytesPerStep: [String: Int]
+    /// Bytes of gradients if every parameter were trained.
+    var fullFineTuningBytesPerStep: Int
+    var extractionSeconds: Double
+    var stepSeconds: Double
+    var medianStepSeconds: Double?
+    /// Largest resident memory of any rank.
+    var peakMemoryBytes: Int64
+  }
+
+  var version: String
+  var dataset: String
+  var task: String
+  var shots: Int?
+  var seed: Int
+  var startLayer: Int
+  var ranks: Int
+  var threadsPerRank: Int
+  var zeroShot: TestOutcome?
+  var tuned: TestOutcome?
+  var training: Cost
+}
+
+extension RunResults.Score {
+  /// Percentages from counts.
+  init(_ matrix: ConfusionMatrix) {
+    self.init(
+      images: matrix.total, correct: matrix.correct, accuracy: matrix.accuracy.map { 100 * $0 },
+      macroF1: matrix.macroF1.map { 100 * $0 })
+  }
+}
+
+extension RunResults.TestOutcome {
+  /// Adds the harmonic mean where there are base and new classes.
+  init(_ matrices: [String: ConfusionMatrix]) {
+    scores = matrices.mapValues(RunResults.Score.init)
+    if let base = scores["base"]?.accuracy, let new = scores["new"]?.accuracy {
+      harmonicMean = Evaluation.harmonicMean(base, new)
+    }
+  }
+}
+
+extension RunResults {
+  /// Sorted, indented JSON with `snake_case` keys.
+  public func json() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(self) + Data("\n".utf8)
+  }
+}

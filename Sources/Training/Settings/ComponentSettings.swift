@@ -1,0 +1,224 @@
+import Configuration
+import Datasets
+import Diagnostics
+import Foundation
+import Optimization
+import SkipTuning
+
+/// The CLIP that is adapted.
+struct ModelSettings: Sendable {
+  var path: URL
+
+  init(_ reader: SettingsReader) throws {
+    path = try reader.path(
+      "path", default: nil,
+      "Hugging Face CLIP folder: config.json, model.safetensors, tokenizer, preprocessor_config.json")
+  }
+}
+
+/// The images and their classes.
+struct DataSettings: Sendable {
+  var root: URL
+  var name: String
+  var folder: String?
+  var imageRoot: String?
+  var splitFile: String?
+  var template: String?
+  /// Training images per class; nil for all.
+  var shots: Int?
+
+  init(_ reader: SettingsReader) throws {
+    root = try reader.path("root", default: nil, "folder that holds one folder per data set")
+    name = try reader.string(
+      "name", default: nil, example: "DescribableTextures", "data set, by its published name or your own")
+    folder = try reader.optionalString(
+      "folder", example: "dtd", "the data set's folder in the root, if not the usual one")
+    imageRoot = try reader.optionalString(
+      "image_root", example: "images", "where image paths start, relative to the folder")
+    splitFile = try reader.optionalString(
+      "split_file", example: "split.json", "JSON with lists train, val and test of [path, label, class name]")
+    template = try reader.optionalString(
+      "template", example: "a photo of a {}.", "prompt; {} stands for the class name; default: the published one")
+    try reader.require(
+      template.map { (try? PromptTemplate($0)) != nil } ?? true, about: "template",
+      "must hold {} exactly once, where the class name goes", remedy: "write for example \"\(PromptTemplate.fallback)\""
+    )
+    shots = try reader.optionalInteger("shots", in: 1..., "training images per class; without it, all of them")
+  }
+
+  /// The data set that these settings name.
+  ///
+  /// Throws `Failure(.usage)`; does not look at the disk.
+  func location() throws -> DatasetLocation {
+    do {
+      return try DatasetLocation(
+        name: name, dataRoot: root, folder: folder, imageRoot: imageRoot, splitFile: splitFile, promptTemplate: template
+      )
+    } catch var failure as Failure {
+      failure.place = failure.place ?? "data.name"
+      throw failure
+    }
+  }
+}
+
+/// What is skipped.
+struct MethodSettings: Sendable {
+  var startLayer: Int
+  var classSkip: ClassSkip.Settings
+  /// Draws the mask; nil for the run's seed.
+  var maskSeed: Int?
+  /// Entries of 0 and 1 over rank positions that replace the drawn mask.
+  var mask: [Bool]?
+
+  init(_ reader: SettingsReader) throws {
+    startLayer = try reader.integer(
+      "start_layer", default: 6, in: 0...,
+      "first trained block of both encoders (omega); the number of blocks trains only the heads")
+    (classSkip, maskSeed, mask) = try reader.section("class_skip", "CSkip: the classes that a batch trains against") {
+      reader in
+      var settings = ClassSkip.Settings()
+      settings.ratio = try reader.number(
+        "ratio", default: settings.ratio, in: .above(0),
+        "share of the classes always kept (r), or above 1 their number; 1 keeps all classes")
+      settings.cap = try reader.integer("cap", default: settings.cap, in: 1..., "most classes that are always kept")
+      settings.lambda = try reader.number(
+        "lambda", default: settings.lambda, in: .above(0),
+        "how slowly the chance of keeping a class falls with its rank")
+      settings.redraw = try reader.choice(
+        "redraw", default: settings.redraw, "when the mask over rank positions is drawn")
+      let seed = try reader.optionalInteger(
+        "seed", in: 0...Int(UInt32.max), "draws the mask; default: the run's seed")
+      let mask = try reader.integers(
+        "mask", default: [], in: 0...1,
+        "mask over rank positions, 1 for kept, instead of a drawn one; for comparing runs")
+      return (settings, seed, mask.isEmpty ? nil : mask.map { $0 == 1 })
+    }
+  }
+}
+
+/// Images per step, and their order.
+struct BatchSettings: Sendable {
+  var globalSize: Int?
+  var sizePerRank: Int?
+  /// nil: the published rule for the number of shots.
+  var order: BatchOrder?
+  var groupSize: Int
+
+  /// The words of `batch.order`.
+  enum Order: String, CaseIterable {
+    case auto, random, sequential
+    case singleClass = "single-class"
+  }
+
+  init(_ reader: SettingsReader) throws {
+    globalSize = try reader.optionalInteger(
+      "global", in: 1..., "images per step of all ranks together; the published runs use 4")
+    sizePerRank = try reader.optionalInteger("per_rank", in: 1..., "images per step of each rank")
+    let order = try reader.choice(
+      "order", default: Order.auto, "order of the images; auto: single-class groups from 4 shots on, random below")
+    self.order = BatchOrder(rawValue: order.rawValue)
+    groupSize = try reader.integer(
+      "group_size", default: EpochPlan.publishedGroupSize, in: 1...,
+      "images of one class that single-class order puts together")
+    try reader.require(
+      (globalSize == nil) != (sizePerRank == nil), about: globalSize == nil ? "per_rank" : "global",
+      "must be given exactly once, as batch.global or as batch.per_rank",
+      remedy: "set batch.global: 4 for the published setting")
+  }
+
+  /// The key that gives the size.
+  var sizeKey: String { globalSize != nil ? "batch.global" : "batch.per_rank" }
+
+  /// Images per step of all ranks together.
+  func globalSize(worldSize: Int) -> Int { globalSize ?? sizePerRank! * worldSize }
+}
+
+/// SGD and its schedule.
+struct OptimizerSettings: Sendable {
+  var textRate: Double
+  var imageRate: Double
+  var epochs: Int
+  var warmupEpochs: Int
+  var warmupRate: Double
+  var sgd: SGD
+
+  init(_ reader: SettingsReader) throws {
+    textRate = try reader.number("text_lr", default: 2e-5, in: 0..., "learning rate of the text encoder")
+    imageRate = try reader.number("image_lr", default: 5e-6, in: 0..., "learning rate of the image encoder")
+    epochs = try reader.integer("epochs", default: 20, in: 0...100_000, "passes over the training images")
+    warmupEpochs = try reader.integer(
+      "warmup_epochs", default: 1, in: 0..., "first epochs, at the constant rate warmup_lr")
+    warmupRate = try reader.number("warmup_lr", default: 1e-6, in: 0..., "learning rate during the warm-up")
+    let published = SGD()
+    sgd = SGD(
+      momentum: try reader.number(
+        "momentum", default: published.momentum, in: 0..<1, "share of the last update that is kept"),
+      weightDecay: try reader.number(
+        "weight_decay", default: published.weightDecay, in: 0...,
+        "multiple of each trained weight added to its gradient"))
+  }
+
+  /// The schedule of one encoder.
+  func schedule(base: Double) -> LearningRateSchedule {
+    LearningRateSchedule(base: base, epochs: max(1, epochs), warmupEpochs: warmupEpochs, warmupRate: warmupRate)
+  }
+}
+
+/// Random crops of the training images.
+struct AugmentationSettings: Sendable {
+  /// nil: training images are prepared as test images are.
+  var augmentation: Augmentation?
+
+  init(_ reader: SettingsReader) throws {
+    let enabled = try reader.boolean(
+      "enabled", default: true, "whether training images are cropped and flipped at random")
+    let scale = try reader.numbers(
+      "scale", default: [0.08, 1], in: .above(0, through: 1), count: 2...2,
+      "least and greatest share of the image's area in a crop")
+    let ratio = try reader.numbers(
+      "ratio", default: [3.0 / 4, 4.0 / 3], in: .above(0), count: 2...2, "least and greatest width / height of a crop")
+    let flip = try reader.number("flip_probability", default: 0.5, in: 0...1, "chance of a mirror image")
+    try reader.require(scale[0] <= scale[1], about: "scale", "must list the smaller number first")
+    try reader.require(ratio[0] <= ratio[1], about: "ratio", "must list the smaller number first")
+    augmentation =
+      enabled && scale[0] <= scale[1] && ratio[0] <= ratio[1]
+      ? Augmentation(scale: scale[0]...scale[1], ratio: ratio[0]...ratio[1], flipProbability: flip) : nil
+  }
+}
+
+/// How accuracy is measured.
+struct EvaluationSettings: Sendable {
+  var batchSize: Int
+  var zeroShot: Bool
+  var tuned: Bool
+
+  init(_ reader: SettingsReader) throws {
+    batchSize = try reader.integer(
+      "batch_size", default: 32, in: 1...4096, "images of each rank that pass the model together")
+    zeroShot = try reader.boolean("zero_shot", default: true, "whether the untuned model is tested first")
+    tuned = try reader.boolean("tuned", default: true, "whether the tuned model is tested at the end")
+  }
+}
+
+/// Bounds on work and resources.
+struct LimitSettings: Sendable {
+  var maxSteps: Int?
+  var loaderThreads: Int?
+
+  init(_ reader: SettingsReader) throws {
+    maxSteps = try reader.optionalInteger(
+      "max_steps", in: 0..., "training ends after this many steps, wherever its epoch stands")
+    loaderThreads = try reader.optionalInteger(
+      "loader_threads", in: 1...256, "background threads of each rank that decode images; default: the rank's threads")
+  }
+}
+
+/// What is kept of the run.
+struct OutputSettings: Sendable {
+  var saveModel: Bool
+
+  init(_ reader: SettingsReader) throws {
+    saveModel = try reader.boolean(
+      "save_model", default: true, "whether the tuned model is written to <run_dir>/model as a Hugging Face folder")
+  }
+}

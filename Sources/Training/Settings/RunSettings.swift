@@ -1,0 +1,60 @@
+import Configuration
+import Diagnostics
+import Foundation
+
+/// Which classes a run trains and tests.
+public enum Task: String, Sendable, CaseIterable {
+  /// Train on the first half of the classes; test on it and on the other half.
+  case baseToNew = "base-to-new"
+  /// Train and test on all classes.
+  case allClasses = "all-classes"
+}
+
+/// Everything that a training run is told.
+///
+/// Each component declares its own settings in a file beside this one; reading them is also what documents them.
+public struct RunSettings: Sendable {
+  var runDirectory: URL
+  var seed: Int
+  var task: Task
+  var model: ModelSettings
+  var data: DataSettings
+  var method: MethodSettings
+  var batch: BatchSettings
+  var optimizer: OptimizerSettings
+  var augmentation: AugmentationSettings
+  var evaluation: EvaluationSettings
+  var limits: LimitSettings
+  var output: OutputSettings
+
+  /// Reads the whole configuration and judges it: value, rule and way out of the first problem, with file and line.
+  public static func read(_ source: ConfigurationSource) throws -> (
+    settings: RunSettings, resolved: ResolvedConfiguration
+  ) {
+    let (settings, resolved) = try ResolvedConfiguration.read(source) { try RunSettings($0) }
+    return (settings, resolved)
+  }
+
+  /// Every setting with its default, rule and meaning.
+  public static func reference() throws -> ConfigurationReference {
+    try ResolvedConfiguration.describe { try RunSettings($0) }
+  }
+
+  private init(_ reader: SettingsReader) throws {
+    runDirectory = try reader.path("run_dir", default: nil, "folder of this run's results; made if it does not exist")
+    seed = try reader.integer(
+      "seed", default: 1, in: 0...Int(UInt32.max),
+      "draws the few-shot subset, the batches, the augmentations and the CSkip mask; the published seeds are 1, 2 and 3"
+    )
+    task = try reader.choice("task", default: .baseToNew, "which classes are trained and tested")
+    model = try reader.section("model", "the CLIP that is adapted", ModelSettings.init)
+    data = try reader.section("data", "the images and their classes", DataSettings.init)
+    method = try reader.section("method", "what is skipped", MethodSettings.init)
+    batch = try reader.section("batch", "images per step, and their order", BatchSettings.init)
+    optimizer = try reader.section("optim", "SGD and its schedule", OptimizerSettings.init)
+    augmentation = try reader.section("augment", "random crops of the training images", AugmentationSettings.init)
+    evaluation = try reader.section("evaluate", "how accuracy is measured", EvaluationSettings.init)
+    limits = try reader.section("limits", "bounds on work and resources", LimitSettings.init)
+    output = try reader.section("output", "what is kept of the run", OutputSettings.init)
+  }
+}

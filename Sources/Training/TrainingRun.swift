@@ -1,0 +1,209 @@
+import CLIPModel
+import Collectives
+import Configuration
+import Datasets
+import Diagnostics
+import Evaluation
+import Foundation
+import Kernels
+import Reporting
+import SkipTuning
+import Tensors
+
+/// One training run from configuration to results: test, train, test, save.
+public struct TrainingRun<Product: MatrixProduct> {
+  /// What a run needs beside its settings: who it is, and what it computes, speaks and counts with.
+  public struct Environment {
+    let collectives: MeteredCollectives
+    let product: Product
+    let threads: Int
+    let console: ConsoleOutput
+    let log: Log
+    let logDestination: LogDestination
+    let version: String
+
+    /// `threads` are this rank's; `version` is recorded in the results.
+    public init(
+      collectives: any Collectives, product: Product, threads: Int, console: ConsoleOutput, log: Log,
+      logDestination: LogDestination, version: String
+    ) {
+      self.collectives = MeteredCollectives(collectives, meter: TrafficMeter())
+      self.product = product
+      self.threads = threads
+      self.console = console
+      self.log = log
+      self.logDestination = logDestination
+      self.version = version
+    }
+  }
+
+  private let settings: RunSettings
+  private let resolved: ResolvedConfiguration
+  private let environment: Environment
+  private let report: RunReport
+
+  /// A run that has not begun.
+  public init(_ settings: RunSettings, _ resolved: ResolvedConfiguration, _ environment: Environment) {
+    self.settings = settings
+    self.resolved = resolved
+    self.environment = environment
+    report = RunReport(
+      console: environment.console, log: environment.log, rank: environment.collectives.rank)
+  }
+
+  private var collectives: MeteredCollectives { environment.collectives }
+
+  /// Runs to the end and returns the results, the same on all ranks but for times.
+  ///
+  /// Throws the same `Failure` on all ranks. Collective: all ranks call this with the same settings.
+  public func run() throws -> RunResults {
+    let inputs = try prepare()
+    let zeroShot = settings.evaluation.zeroShot ? try test(inputs, "zero-shot") : nil
+
+    let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
+    let loop = makeLoop(inputs, trained)
+    let outcome = try loop.run()
+    let tuned = settings.evaluation.tuned ? try test(inputs, "tuned") : nil
+    let results = try makeResults(inputs, trained, outcome, zeroShot: zeroShot, tuned: tuned)
+    try collectives.agree {
+      try report.check()
+      if settings.output.saveModel, let folder = report.file("model") {
+        try TunedModel(inputs.model, base: settings.model.path).write(to: folder)
+      }
+      try report.complete(results)
+    }
+    return results
+  }
+
+  /// What a run would take, as lines, after judging everything; nothing is written.
+  ///
+  /// Collective: all ranks call this with the same settings.
+  public func estimate() throws -> [String] {
+    let inputs = try judge()
+    let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
+    let model = inputs.model
+    let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
+    let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
+    let features = steps * share * model.imageEmbedding.tokenCount * model.imageTower.width * MemoryLayout<Float>.stride
+    return [
+      "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) training images of "
+        + "\(inputs.training.classNames.count) classes",
+      "\(Readable.count(steps)) steps of \(inputs.globalBatch) images per epoch, "
+        + "\(Readable.count(min(steps * settings.optimizer.epochs, settings.limits.maxSteps ?? .max))) in all, order \(inputs.order.rawValue)",
+      "\(Readable.count(trained.count)) of \(Readable.count(model.parameters.layout.count)) parameters are trained",
+      "each step reduces \(Readable.bytes(trained.byteCount)) of gradients on \(collectives.worldSize) ranks; full fine-tuning "
+        + "would reduce \(Readable.bytes(model.parameters.layout.count * MemoryLayout<Float>.stride))",
+      "per rank: weights \(Readable.bytes(model.parameters.values.count * MemoryLayout<Float>.stride)), gradients and momentum "
+        + "\(Readable.bytes(2 * trained.byteCount)), image features of an epoch up to \(Readable.bytes(features))",
+    ]
+  }
+
+  /// Judges everything before any rank computes.
+  private func judge() throws -> RunInputs {
+    try collectives.agree {
+      let inputs = try RunInputs(settings, worldSize: collectives.worldSize)
+      // One look per node is enough: its ranks see the same disks.
+      if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
+      return inputs
+    }
+  }
+
+  /// Judges everything, then takes the run directory.
+  private func prepare() throws -> RunInputs {
+    let inputs = try judge()
+    try collectives.agree { try report.open(settings.runDirectory, resolved, logTo: environment.logDestination) }
+    let classes = inputs.training.classNames.count
+    report.info(
+      "\(inputs.training.name): \(Readable.count(inputs.training.train.count)) training images of \(classes) classes; "
+        + inputs.tests.map { "\($0.name) \(Readable.count($0.dataset.test.count)) test images" }.joined(separator: ", ")
+    )
+    return inputs
+  }
+
+  private func makeLoop(_ inputs: RunInputs, _ trained: TrainedParameters) -> TrainingLoop<Product> {
+    let (model, startLayer) = (inputs.model, settings.method.startLayer)
+    let classSkip = ClassSkip(
+      classCount: inputs.prompts.count, settings.method.classSkip,
+      seed: UInt64(settings.method.maskSeed ?? settings.seed), mask: settings.method.mask)
+    let fullBytes = Readable.bytes(model.parameters.layout.count * MemoryLayout<Float>.stride)
+    report.info(
+      "training blocks from \(startLayer) on: \(Readable.count(trained.count)) of "
+        + "\(Readable.count(model.parameters.layout.count)) parameters; each step reduces "
+        + "\(Readable.bytes(trained.byteCount)) of gradients (full fine-tuning: \(fullBytes))")
+    let extractor = PrefixExtractor(
+      model: model, startLayer: startLayer, dataset: inputs.training, transform: inputs.trainingTransform,
+      seed: UInt64(settings.seed), loaderThreads: loaderThreads, product: environment.product)
+    let textPrefix = model.textPrefix(
+      inputs.prompts, upTo: startLayer, arena: Arena(), by: environment.product)
+    return TrainingLoop(
+      settings: settings, inputs: inputs, extractor: extractor,
+      step: SkipTuningStep(model, trained, classSkip, textPrefix: textPrefix, by: environment.product),
+      trained: trained, collectives: collectives, report: report)
+  }
+
+  private var loaderThreads: Int { settings.limits.loaderThreads ?? environment.threads }
+}
+
+// MARK: - Testing and results
+
+extension TrainingRun {
+  /// Accuracy of the model as it is, on every test set.
+  private func test(_ inputs: RunInputs, _ name: String) throws -> RunResults.TestOutcome {
+    let evaluator = Evaluator(
+      inputs.model, transform: inputs.testTransform, batchSize: settings.evaluation.batchSize,
+      loaderThreads: loaderThreads, by: environment.product)
+    var matrices: [String: ConfusionMatrix] = [:]
+    for set in inputs.tests {
+      let features = inputs.model.unitTextFeatures(
+        of: inputs.model.textPrefix(set.prompts, upTo: 0, arena: Arena(), by: environment.product), from: 0,
+        by: environment.product)
+      let items = set.dataset.test
+      report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
+      let matrix = try evaluator.evaluate(items, of: set.dataset, classFeatures: features, collectives) { done, count in
+        // This rank's share stands for all.
+        report.update(items.count * done / max(1, count))
+      }
+      report.finishProgress(note: "accuracy \(Readable.fixed(100 * (matrix.accuracy ?? .nan), 2))%")
+      matrices[set.name] = matrix
+    }
+    let outcome = RunResults.TestOutcome(matrices)
+    record(outcome, name)
+    return outcome
+  }
+
+  private func record(_ outcome: RunResults.TestOutcome, _ name: String) {
+    for (set, score) in outcome.scores.sorted(by: { $0.key < $1.key }) {
+      report.record([
+        "test": .text(name), "classes": .text(set), "images": .integer(Int(score.images)),
+        "correct": .integer(Int(score.correct)), "accuracy": score.accuracy.map { .double($0) } ?? nil,
+        "macro_f1": score.macroF1.map { .double($0) } ?? nil,
+      ])
+    }
+  }
+
+  /// What the meter counted for the phases of a step.
+  private func reducedBytesPerStep(_ steps: Int) -> [String: Int] {
+    collectives.meter.phases.filter { $0.key != TrafficMeter.defaultPhase }
+      .mapValues { $0.payloadBytes / max(1, steps) }
+  }
+
+  private func makeResults(
+    _ inputs: RunInputs, _ trained: TrainedParameters, _ outcome: TrainingLoop<Product>.Outcome,
+    zeroShot: RunResults.TestOutcome?, tuned: RunResults.TestOutcome?
+  ) throws -> RunResults {
+    let layout = inputs.model.parameters.layout
+    let times = outcome.stepTimes.map(\.inSeconds).sorted()
+    let cost = RunResults.Cost(
+      epochs: outcome.epochs, steps: times.count, finalLoss: outcome.finalLoss, trainedParameters: trained.count,
+      totalParameters: layout.count, reducedBytesPerStep: reducedBytesPerStep(times.count),
+      fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,
+      extractionSeconds: outcome.extraction.inSeconds, stepSeconds: times.reduce(0, +),
+      medianStepSeconds: times.isEmpty ? nil : times[times.count / 2],
+      peakMemoryBytes: try collectives.allReduce(ProcessMemory.peakBytes, .max))
+    return RunResults(
+      version: environment.version, dataset: inputs.training.name, task: settings.task.rawValue,
+      shots: settings.data.shots, seed: settings.seed, startLayer: settings.method.startLayer,
+      ranks: collectives.worldSize, threadsPerRank: environment.threads, zeroShot: zeroShot, tuned: tuned,
+      training: cost)
+  }
+}

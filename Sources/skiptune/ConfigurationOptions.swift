@@ -1,0 +1,33 @@
+import ArgumentParser
+import Configuration
+import Foundation
+
+/// Where settings come from: the same for every command that is configured.
+struct ConfigurationOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("c"), .customLong("config")], parsing: .upToNextOption,
+    help: ArgumentHelp("Configuration files, merged left to right.", valueName: "file"))
+  var files: [String] = []
+
+  @Option(name: .customLong("set"), help: ArgumentHelp("One setting, over the files.", valueName: "key.path=value"))
+  var overrides: [String] = []
+
+  @Option(help: ArgumentHelp("Folder of the results; the same as --set run_dir=...", valueName: "folder"))
+  var runDir: String?
+
+  /// The merged settings.
+  ///
+  /// Throws `Failure` for files that cannot be read.
+  func source() throws -> ConfigurationSource {
+    // Quoted, so that a folder called `true` or `1` stays a text.
+    let runDirectory = runDir.map { "run_dir='\($0.replacingOccurrences(of: "'", with: "''"))'" }
+    return try ConfigurationSource(
+      files: files.map { URL(fileURLWithPath: $0) }, overrides: overrides + (runDirectory.map { [$0] } ?? []))
+  }
+}
+
+/// How much is said.
+struct LogOptions: ParsableArguments {
+  @Option(help: "Least level that is logged: trace, debug, info, notice, warning, error or critical.")
+  var logLevel = "info"
+}

@@ -1,0 +1,82 @@
+import ArgumentParser
+import Collectives
+import Diagnostics
+import Evaluation
+import Foundation
+import Safetensors
+import Tensors
+
+/// `skiptune embed`.
+struct Embed: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write image and text features of files and texts to a safetensors file.",
+    discussion: """
+      Tensors: image_features [images, embedding] and text_features [texts, embedding], as projected, not normalised. \
+      The file's metadata lists the inputs in order. Under mpirun the ranks share the work.
+      """)
+
+  @Option(help: ArgumentHelp("Hugging Face CLIP folder.", valueName: "folder"))
+  var model: String
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("JPEG or PNG files.", valueName: "file"))
+  var images: [String] = []
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
+  var texts: [String] = []
+  @Option(name: .shortAndLong, help: ArgumentHelp("File to write.", valueName: "file"))
+  var output: String
+  @Option(help: "Images or texts that pass the model together.")
+  var batchSize = 32
+  @OptionGroup var logging: LogOptions
+
+  func validate() throws {
+    guard !images.isEmpty || !texts.isEmpty else { throw ValidationError("give --images, --texts, or both") }
+    guard batchSize > 0 else { throw ValidationError("--batch-size must be at least 1, not \(batchSize)") }
+  }
+
+  func run() throws {
+    try Session.run(logLevel: logging.logLevel) { session in
+      try session.collectives.agree { if session.collectives.rank == 0 { try judgeOutput() } }
+      let embedder = try session.collectives.agree {
+        try FeatureEmbedder(
+          huggingFaceFolder: URL(fileURLWithPath: model), batchSize: batchSize, loaderThreads: session.threads,
+          by: session.product)
+      }
+      let imageFeatures = try embedder.embed(images: images.map { URL(fileURLWithPath: $0) }, session.collectives)
+      let textFeatures = try embedder.embed(texts: texts, session.collectives)
+      try session.collectives.agree {
+        guard session.collectives.rank == 0 else { return }
+        try write(imageFeatures, textFeatures)
+        print("wrote \(images.count) image and \(texts.count) text features to \(output)")
+      }
+    }
+  }
+
+  /// Finds out before the work is done whether the file can be written after it.
+  private func judgeOutput() throws {
+    let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+      throw Failure(
+        .cannotCreate, at: output, "cannot be created: \(folder) is not a folder",
+        remedy: "create the folder first, or give another --output")
+    }
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+      throw Failure(
+        .cannotCreate, at: output, "cannot be created: \(folder) cannot be written to", remedy: "give another --output")
+    }
+    guard !FileManager.default.fileExists(atPath: output, isDirectory: &isFolder) || !isFolder.boolValue else {
+      throw Failure(.cannotCreate, at: output, "is a folder", remedy: "give --output the name of a file")
+    }
+  }
+
+  private func write(_ imageFeatures: Tensor, _ textFeatures: Tensor) throws {
+    var tensors: [(name: String, tensor: Tensor)] = []
+    if !images.isEmpty { tensors.append(("image_features", imageFeatures)) }
+    if !texts.isEmpty { tensors.append(("text_features", textFeatures)) }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
+    func list(_ inputs: [String]) throws -> String { String(decoding: try encoder.encode(inputs), as: UTF8.self) }
+    try SafetensorsWriter.write(
+      tensors, metadata: ["images": try list(images), "texts": try list(texts), "model": model],
+      to: URL(fileURLWithPath: output))
+  }
+}

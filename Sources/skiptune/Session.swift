@@ -1,0 +1,42 @@
+import Collectives
+import Diagnostics
+import Foundation
+import Kernels
+import MPICollectives
+import MatrixBackends
+import Reporting
+
+/// A process that has joined the run: who it is, and what it computes and speaks with.
+struct Session {
+  let collectives: any Collectives
+  let product: OpenBLASProduct
+  let threads: Int
+  let console: ConsoleOutput
+  let logDestination: LogDestination
+  let log: Log
+
+  /// Joins the run, does `body`, and ends all ranks alike.
+  ///
+  /// Never returns: the process ends with 0, or with the status of the failure, which one rank speaks of.
+  static func run(logLevel: String, _ body: (Session) throws -> Void) throws -> Never {
+    let collectives = try MPICollectives.initialize()
+    let level = Result { try ConsoleLog.level(named: logLevel) }
+    let console = ConsoleOutput.standardError()
+    let destination = LogDestination(console)
+    let log = ConsoleLog(destination, level: (try? level.get()) ?? .info, rank: collectives.rank).logger()
+    do {
+      _ = try level.get()
+      let plan = try collectives.threadPlan()
+      if let warning = plan.warning, collectives.nodeRank == 0 { log.warning("\(warning)") }
+      try body(
+        Session(
+          collectives: collectives, product: OpenBLASProduct(threads: plan.threads), threads: plan.threads,
+          console: console, logDestination: destination, log: log))
+      try collectives.finalize()
+      exit(ExitStatus.success.rawValue)
+    } catch {
+      let failure = error as? Failure ?? Failure(.internalError, "\(error)")
+      collectives.end(with: failure) { _ in log.error("\(failure)") }
+    }
+  }
+}

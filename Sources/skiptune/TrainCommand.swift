@@ -1,0 +1,32 @@
+import ArgumentParser
+import Collectives
+import Training
+
+/// `skiptune train`.
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Adapt a CLIP to a data set and test it before and after.",
+    discussion: """
+      Settings come from -c files and --set; `skiptune config` lists them all. Under mpirun the ranks share each \
+      batch, and any number of them computes the same result.
+      """)
+
+  @OptionGroup var options: ConfigurationOptions
+  @OptionGroup var logging: LogOptions
+  @Flag(help: "Judge settings, data and model, say what the run would take, and stop.")
+  var dryRun = false
+
+  func run() throws {
+    try Session.run(logLevel: logging.logLevel) { session in
+      let (settings, resolved) = try session.collectives.agree { try RunSettings.read(options.source()) }
+      let run = TrainingRun(
+        settings, resolved,
+        TrainingRun.Environment(
+          collectives: session.collectives, product: session.product, threads: session.threads,
+          console: session.console, log: session.log, logDestination: session.logDestination,
+          version: Skiptune.version))
+      let lines = dryRun ? try run.estimate() : try run.run().summary
+      if session.collectives.rank == 0 { lines.forEach { print($0) } }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Collectives
+import Diagnostics
+import TestSupport
+import Testing
+
+@Suite struct LoopbackTests {
+  private static let counts = [0, 1, 5, 64, 1023]
+
+  @Test(arguments: 1...5) func reductionsFollowTheirFormulas(size: Int) throws {
+    _ = try LoopbackWorld.run(size: size) { try CollectivesConformance($0, counts: Self.counts).checkAllReduce() }
+  }
+
+  @Test(arguments: 1...5) func broadcastsFollowTheirFormulas(size: Int) throws {
+    _ = try LoopbackWorld.run(size: size) { try CollectivesConformance($0, counts: Self.counts).checkBroadcast() }
+  }
+
+  @Test(arguments: 1...5) func gathersFollowTheirFormulas(size: Int) throws {
+    _ = try LoopbackWorld.run(size: size) { try CollectivesConformance($0, counts: Self.counts).checkAllGather() }
+  }
+
+  @Test(arguments: 1...5) func ranksKnowTheirPlace(size: Int) throws {
+    let places = try LoopbackWorld.run(size: size) { [$0.rank, $0.worldSize, $0.nodeRank, $0.nodeSize] }
+    #expect(places == (0..<size).map { [$0, size, $0, size] })
+  }
+
+  /// 1e8 + 1 - 1e8 in Float is 0 from left to right and 1 in any other order that cancels first.
+  @Test func sumsAddInOrderOfRank() throws {
+    let sums = try LoopbackWorld.run(size: 3) { try $0.allReduce([1e8, 1, -1e8][$0.rank] as Float, .sum) }
+    #expect(sums == [0, 0, 0])
+  }
+
+  @Test func aWorldOfOneNeedsNoThread() throws {
+    let collectives = LoopbackWorld.alone()
+    #expect(try collectives.allReduce(3.5, .sum) == 3.5)
+    #expect(try collectives.allGather([1, 2]) == [[1, 2]])
+  }
+
+  @Test func differentOperationsAreAnErrorOnAllRanks() throws {
+    let messages = try LoopbackWorld.run(size: 3) { collectives in
+      try message { if collectives.rank == 2 { try collectives.barrier() } else { _ = try collectives.allGather([]) } }
+    }
+    #expect(
+      messages
+        == Array(repeating: "ranks are out of step: rank 0 calls allGather(bytes), rank 2 calls barrier()", count: 3))
+  }
+
+  @Test func differentCountsAreAnError() throws {
+    let messages = try LoopbackWorld.run(size: 2) { collectives in
+      try message {
+        var values = [Float](repeating: 0, count: 4 + collectives.rank)
+        try collectives.allReduce(&values, .sum)
+      }
+    }
+    let expected =
+      "ranks are out of step: rank 0 calls allReduce(4 float32, sum), rank 1 calls allReduce(5 float32, sum)"
+    #expect(messages == [expected, expected])
+  }
+
+  @Test func aRankThatEndsEarlyIsAnErrorForThoseThatWait() throws {
+    let messages = try LoopbackWorld.run(size: 2) { collectives in
+      collectives.rank == 1 ? "" : try message { try collectives.barrier() }
+    }
+    #expect(messages == ["ranks are out of step: rank 0 calls barrier(), rank 1 has ended", ""])
+  }
+
+  @Test func aRankThatThrowsWakesTheOthersAndItsErrorIsThrown() throws {
+    let failure = Failure(.badData, "broken")
+    #expect(throws: failure) {
+      try LoopbackWorld.run(size: 4) { collectives in
+        if collectives.rank == 2 { throw failure }
+        let heard = try message { try collectives.barrier() }
+        #expect(heard == "rank 2 of 4 failed: broken")
+        try collectives.barrier()
+      }
+    }
+  }
+
+  /// 8000 frames of a kilobyte would overflow the half megabyte that threads get by default on some systems.
+  @Test func ranksHaveRoomForDeepRecursion() throws {
+    let depths = try LoopbackWorld.run(size: 2) { _ in depth(8000) }
+    #expect(depths == [8000, 8000])
+  }
+}
+
+/// Recurses with about a kilobyte of stack for each level.
+private func depth(_ levels: Int) -> Int {
+  guard levels > 0 else { return 0 }
+  return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1000) { buffer in
+    buffer.initialize(repeating: 1)
+    return Int(buffer[levels % 1000]) + depth(levels - 1)
+  }
+}
+
+/// The text of the failure that `body` throws, or an error of its own if it throws none.
+private func message(_ body: () throws -> Void) throws -> String {
+  do { try body() } catch let failure as Failure { return failure.description }
+  throw Failure(.internalError, "nothing was thrown")
+}

@@ -1,0 +1,60 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension EndToEnd {
+  @Suite struct KilledRank {
+    @Test(arguments: [(ranks: 2, victim: 1), (ranks: 3, victim: 0)])
+    func theJobEndsAndNamesIt(ranks: Int, victim: Int) async throws {
+      let task = try SmallTask()
+      let arguments = task.trainArguments("run", ["optim.epochs=100000", "evaluate.zero_shot=false"])
+      let job = Task.detached {
+        try MPIRun.run(
+          ranks: ranks, program: "skiptune", arguments: arguments, isQuiet: false, timeout: .seconds(90))
+      }
+      let run = RunFolder(task.run("run"))
+      try await wait(upTo: .seconds(60)) { try run.metricLines().count >= 30 }
+      let victimProcess = try #require(process(ofRank: victim, mentioning: run.url.path))
+      let killed = ContinuousClock.now
+      #expect(kill(victimProcess, SIGKILL) == 0)
+      let outcome = try await job.value
+      #expect(killed.duration(to: .now) < .seconds(10))
+      #expect(!outcome.timedOut)
+      #expect(outcome.status != 0)
+      #expect(outcome.stderr.contains("process rank \(victim)"), "\(outcome.stderr)")
+      try expectUnfinished(run)
+      let again = try task.train("run", ranks: ranks, ["limits.max_steps=2"])
+      #expect(try again.steps().count == 2)
+    }
+
+    /// What is there must be whole, and must not look finished.
+    private func expectUnfinished(_ run: RunFolder) throws {
+      let left = try run.url.contents().keys
+      #expect(!left.contains("COMPLETED") && !left.contains("results.json") && !left.contains { $0.hasPrefix("model") })
+      let steps = try run.steps()  // Throws on half a line.
+      #expect(steps.map(\.step) == Array(0..<steps.count))
+    }
+
+    private func wait(upTo limit: Duration, for condition: () throws -> Bool) async throws {
+      let deadline = ContinuousClock.now + limit
+      while !(try condition()) {
+        try #require(ContinuousClock.now < deadline, "the job does not train")
+        try await Task.sleep(for: .milliseconds(50))
+      }
+    }
+
+    /// The process of one rank of the job whose command line mentions a path.
+    private func process(ofRank rank: Int, mentioning path: String) -> pid_t? {
+      let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+      return processes.lazy.compactMap { pid_t($0) }.first { process in
+        strings("/proc/\(process)/environ").contains("OMPI_COMM_WORLD_RANK=\(rank)")
+          && strings("/proc/\(process)/cmdline").contains(path)
+      }
+    }
+
+    private func strings(_ file: String) -> [String] {
+      guard let data = FileManager.default.contents(atPath: file) else { return [] }
+      return data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    }
+  }
+}
