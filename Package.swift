@@ -38,6 +38,8 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
 
     // Plain C.
     cModule("CMPIShims", ["COpenMPI"]),
@@ -60,6 +62,10 @@ let package = Package(
     module("Collectives", ["Diagnostics", "Tensors"]),
     module("MPICollectives", ["Diagnostics", "Collectives", "CMPIShims"]),
 
+    // Checkpoints.
+    module("ShardFiles", ["Diagnostics", "Files", "Tensors", "CKernels", "CZstd", "CXXHash"]),
+    module("Checkpoints", ["Diagnostics", "Files", "Tensors", "StrictJSON", "Collectives", "ShardFiles"]),
+
     // The model and the method: they never see a rank, a file of images or a clock.
     module("CLIPModel", ["Diagnostics", "Files", "Tensors", "Kernels", "StrictJSON", "Safetensors"]),
     module("SkipTuning", ["Diagnostics", "Tensors", "Kernels", "CLIPModel"]),
@@ -77,13 +83,14 @@ let package = Package(
       "Training",
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
-        "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors",
+        "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles", "Checkpoints",
+        "StrictJSON",
       ]),
     .executableTarget(
       name: "skiptune",
       dependencies: [
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
-        "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation",
+        "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -95,7 +102,10 @@ let package = Package(
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "skiptune-scenarios",
-      dependencies: ["Diagnostics", "Tensors", "Collectives", "MPICollectives", "TestSupport"],
+      dependencies: [
+        "Diagnostics", "Tensors", "Collectives", "MPICollectives", "Safetensors", "ShardFiles", "Checkpoints",
+        "TestSupport",
+      ],
       path: "Tests/Scenarios", swiftSettings: swiftSettings),
     tests("DiagnosticsTests", ["Diagnostics"]),
     tests("TensorsTests", ["Tensors"]),
@@ -105,6 +115,10 @@ let package = Package(
     tests("ConfigurationTests", ["Diagnostics", "Configuration"]),
     tests("KernelsTests", ["Tensors", "Kernels", "MatrixBackends"]),
     tests("CollectivesTests", ["Diagnostics", "Tensors", "Collectives"]),
+    tests("ShardFilesTests", ["Diagnostics", "Files", "Tensors", "CKernels", "CXXHash", "ShardFiles"]),
+    tests(
+      "CheckpointsTests",
+      ["Diagnostics", "Files", "Tensors", "StrictJSON", "Collectives", "ShardFiles", "Checkpoints"]),
     tests(
       "CLIPModelTests",
       ["Diagnostics", "Files", "Tensors", "Kernels", "MatrixBackends", "StrictJSON", "Safetensors", "CLIPModel"]),

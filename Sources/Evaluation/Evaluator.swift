@@ -24,11 +24,11 @@ public struct Evaluator<Product: MatrixProduct> {
   /// Counts of all images of `items`, of which each rank takes an even share.
   ///
   /// `classFeatures [classes, embedding]` are unit rows, in the order of the items' labels. `onProgress` is told how many
-  /// of this rank's images are done. Throws what an unreadable image throws, alike on all ranks. Collective: all ranks
-  /// call this in the same order.
+  /// of this rank's images are done, and may throw to end the test. What it throws, or the failure of an unreadable image,
+  /// is thrown alike on all ranks. Collective: all ranks call this in the same order.
   public func evaluate(
     _ items: [DatasetItem], of dataset: Dataset, classFeatures: Tensor, _ collectives: some Collectives,
-    onProgress: (_ done: Int, _ count: Int) -> Void = { _, _ in }
+    onProgress: (_ done: Int, _ count: Int) throws -> Void = { _, _ in }
   ) throws -> ConfusionMatrix {
     let share = evenShard(of: items.count, rank: collectives.rank, worldSize: collectives.worldSize)
     var matrix = try collectives.agree {
@@ -40,7 +40,7 @@ public struct Evaluator<Product: MatrixProduct> {
 
   /// Counts of this rank's images.
   private func count(
-    _ items: [DatasetItem], of dataset: Dataset, classFeatures: Tensor, _ onProgress: (Int, Int) -> Void
+    _ items: [DatasetItem], of dataset: Dataset, classFeatures: Tensor, _ onProgress: (Int, Int) throws -> Void
   ) throws -> ConfusionMatrix {
     var matrix = ConfusionMatrix(classCount: classFeatures.rowCount)
     let loader = ImageLoader(
@@ -53,7 +53,7 @@ public struct Evaluator<Product: MatrixProduct> {
       for (index, prediction) in zip(batch.range, predictions) {
         matrix.add(truth: items[index].label, prediction: prediction)
       }
-      onProgress(batch.range.upperBound, items.count)
+      try onProgress(batch.range.upperBound, items.count)
     }
     return matrix
   }

@@ -152,3 +152,23 @@ public struct MetricsLog: Sendable {
   /// - Throws: `Failure(.inputOutput)`.
   public func synchronize() throws { try file.synchronize() }
 }
+
+extension MetricsLog {
+  /// Largest log that is read back; a step takes a few hundred bytes.
+  private static let largest = 4 << 30
+
+  /// Drops what a run that goes on after `step` steps will record again, and a line that was cut off.
+  ///
+  /// Steps below `step` stay, and the zero-shot test, which is not repeated. A log that does not exist stays so. Throws
+  /// `Failure` when the log cannot be read or written.
+  public static func truncate(_ file: URL, fromStep step: Int) throws {
+    guard FileManager.default.fileExists(atPath: file.path) else { return }
+    let lines = try SmallFile.bytes(of: file, limit: largest).split(separator: UInt8(ascii: "\n"))
+    let kept = lines.filter { line in
+      let record = (try? JSONSerialization.jsonObject(with: Data(line))) as? [String: Any]
+      if let number = record?["step"] as? Int { return number < step }
+      return step > 0 && record?["test"] as? String == "zero-shot"
+    }
+    try AtomicFile.write(kept.flatMap { $0 + [UInt8(ascii: "\n")] }, to: file)
+  }
+}

@@ -21,7 +21,7 @@ struct PrefixExtractor<Product: MatrixProduct> {
   ///
   /// A pure function of (seed, epoch, image): the same on whichever rank, in whichever batch. Throws the `Failure` of an
   /// image that cannot be read.
-  func extract(_ images: [Int], epoch: Int, onProgress: (Int) -> Void) throws -> PrefixFeatures {
+  func extract(_ images: [Int], epoch: Int, onProgress: (Int) throws -> Void) throws -> PrefixFeatures {
     let layout = model.imageEmbedding.layout(count: images.count)
     let features = Tensor(uninitialized: [layout.tokenCount, model.imageTower.width])
     let loader = ImageLoader(
@@ -35,7 +35,7 @@ struct PrefixExtractor<Product: MatrixProduct> {
       arena.reset()
       let rows = features.rows(batch.range.lowerBound * tokens..<batch.range.upperBound * tokens)
       model.imagePrefix(batch.pixels, into: rows, upTo: startLayer, arena: arena, by: product)
-      onProgress(batch.range.upperBound)
+      try onProgress(batch.range.upperBound)
     }
     return PrefixFeatures(features, layout)
   }

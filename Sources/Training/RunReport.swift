@@ -32,14 +32,23 @@ final class RunReport {
 
   /// Takes the run directory and records the configuration.
   ///
-  /// Throws `Failure` where there is a finished run, or no room.
-  func open(_ folder: URL, _ resolved: ResolvedConfiguration, logTo destination: LogDestination) throws {
+  /// What an unfinished run left stays where the run goes on from it, and is moved aside otherwise. Throws `Failure` where
+  /// there is a finished run, or no room.
+  func open(
+    _ folder: URL, _ resolved: ResolvedConfiguration, resume: Resume, logTo destination: LogDestination
+  ) throws {
     guard speaks else { return }
-    let directory = try RunDirectory(claiming: folder)
+    let directory = try RunDirectory(claiming: folder, earlier: resume == .never ? .moveAside : .keep)
     try directory.writeAtomically(Data(resolved.yaml().utf8), "config.resolved.yaml")
-    metrics = try MetricsLog(appendingTo: directory.file("metrics.jsonl"))
     try destination.attach(directory.file("run.log"))
     self.directory = directory
+  }
+
+  /// Opens metrics.jsonl after dropping the lines of steps from `step` on, which the run will take again.
+  func openMetrics(from step: Int) throws {
+    guard let file = directory?.file("metrics.jsonl") else { return }
+    try MetricsLog.truncate(file, fromStep: step)
+    metrics = try MetricsLog(appendingTo: file)
   }
 
   func info(_ message: String) {

@@ -12,9 +12,9 @@ import Tensors
 ///
 /// Collective: all ranks run the same loop.
 struct TrainingLoop<Product: MatrixProduct> {
-  /// What came of the loop.
+  /// What came of the loop: where it stands, and what this start of it took.
   struct Outcome {
-    var epochs = 0
+    var position = TrainingPosition()
     var finalLoss: Double?
     var extraction: Duration = .zero
     var stepTimes: [Duration] = []
@@ -27,78 +27,119 @@ struct TrainingLoop<Product: MatrixProduct> {
   let trained: TrainedParameters
   let collectives: MeteredCollectives
   let report: RunReport
-  private let momentum: ParameterStore
+  let momentum: ParameterStore
+  let checkpoints: RunCheckpoints
+  /// Stored with checkpoints, so that a resumed run can report it.
+  let zeroShot: RunResults.TestOutcome?
 
-  init(
-    settings: RunSettings, inputs: RunInputs, extractor: PrefixExtractor<Product>, step: SkipTuningStep<Product>,
-    trained: TrainedParameters, collectives: MeteredCollectives, report: RunReport
-  ) {
-    self.settings = settings
-    self.inputs = inputs
-    self.extractor = extractor
-    self.step = step
-    self.trained = trained
-    self.collectives = collectives
-    self.report = report
-    momentum = trained.makeStore(inputs.model.parameters.layout)
-  }
-
-  /// Trains until the epochs or the limit on steps are used up.
-  func run() throws -> Outcome {
-    var outcome = Outcome()
+  /// Trains from `position` until the epochs or the limit on steps are used up.
+  func run(from position: TrainingPosition, loss: Double?) throws -> Outcome {
+    var outcome = Outcome(position: position, finalLoss: loss)
     let start = ContinuousClock.now
-    for epoch in 0..<settings.optimizer.epochs {
-      let stepsLeft = (settings.limits.maxSteps ?? .max) - outcome.stepTimes.count
-      guard stepsLeft > 0 else { break }
-      let summary = try run(epoch: epoch, stepsLeft: stepsLeft, &outcome)
-      outcome.epochs += 1
-      let left = start.duration(to: .now) / outcome.epochs * (settings.optimizer.epochs - outcome.epochs)
+    while outcome.position.epoch < settings.optimizer.epochs,
+      outcome.position.step < settings.limits.maxSteps ?? .max
+    {
+      let epoch = outcome.position.epoch
+      let summary = try runEpoch(&outcome)
+      let done = outcome.position.epoch - position.epoch
+      let left = start.duration(to: .now) / max(1, done) * (settings.optimizer.epochs - outcome.position.epoch)
       report.line("\(title(epoch)): \(summary), \(Readable.duration(left)) left")
     }
+    if settings.checkpoint.isEnabled {
+      try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
+    }
+    try checkpoints.complete()
     return outcome
+  }
+
+  /// Saves the state and ends all ranks with status 75.
+  private func stop(_ outcome: Outcome) throws -> Never {
+    try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
+    try checkpoints.complete()
+    var failure = StopSignal.failure
+    failure.problem += "; the state after \(outcome.position.step) steps is saved"
+    throw failure
   }
 
   private func title(_ epoch: Int) -> String { "epoch \(epoch + 1)/\(settings.optimizer.epochs)" }
 
-  /// Runs one epoch and returns it in words.
-  private func run(epoch: Int, stepsLeft: Int, _ outcome: inout Outcome) throws -> String {
-    let batches = try collectives.agree { try inputs.plan(settings, epoch: epoch) }.prefix(stepsLeft)
-    let shares = batches.map { batch in
+  /// Runs what is left of an epoch and returns it in words.
+  private func runEpoch(_ outcome: inout Outcome) throws -> String {
+    let epoch = outcome.position.epoch
+    let stepsLeft = (settings.limits.maxSteps ?? .max) - outcome.position.step
+    let plan = try collectives.agree { try inputs.plan(settings, epoch: epoch) }
+    let shares = plan[outcome.position.batch...].prefix(stepsLeft).map { batch in
       Array(batch[evenShard(of: batch.count, rank: collectives.rank, worldSize: collectives.worldSize)])
     }
     var extraction: Duration = .zero
-    let features = try timed(&extraction) { try extract(shares.flatMap { $0 }, epoch: epoch) }
+    let features: PrefixFeatures
+    do {
+      features = try timed(&extraction) { try extract(shares.flatMap { $0 }, epoch: epoch) }
+    } catch let failure as Failure where failure.status == .requeue {
+      try stop(outcome)
+    }
     outcome.extraction += extraction
+    let (meanLoss, time) = try runSteps(shares, features, batchCount: plan.count, &outcome)
+    return "loss \(Readable.fixed(meanLoss, 4)), \(Readable.count(shares.count)) steps in "
+      + "\(Readable.duration(time)), features \(Readable.duration(extraction))"
+  }
 
+  /// Takes one step for each of this rank's shares; `features` hold their images in the same order.
+  private func runSteps(
+    _ shares: [[Int]], _ features: PrefixFeatures, batchCount: Int, _ outcome: inout Outcome
+  ) throws -> (meanLoss: Double, time: Duration) {
+    let epoch = outcome.position.epoch
     let rates = Dictionary(uniqueKeysWithValues: Encoder.allCases.map { ($0, rate(of: $0, epoch: epoch)) })
-    report.start("\(title(epoch)) training", unit: "step", total: batches.count)
+    report.start("\(title(epoch)) training", unit: "step", total: shares.count)
+    defer { report.dropProgress() }
     var firstImage = 0
     var lossSum = 0.0
-    var training: Duration = .zero
+    var total: Duration = .zero
     for (index, share) in shares.enumerated() {
       var time: Duration = .zero
-      let number = outcome.stepTimes.count
+      let number = outcome.position.step
       let result = try timed(&time) {
         try takeStep(number, features.window(firstImage..<firstImage + share.count), share, rates)
       }
       firstImage += share.count
       lossSum += result.loss
-      training += time
+      total += time
       outcome.finalLoss = result.loss
       outcome.stepTimes.append(time)
       record(number, epoch: epoch, result, rates, time)
       report.update(index + 1, note: "loss \(Readable.fixed(result.loss, 4))")
+      advance(&outcome.position, batchCount: batchCount)
+      if result.isStopRequested { try stop(outcome) }
+      try keepState(outcome, isWritten: result.isCheckpointWritten)
     }
-    report.dropProgress()
-    return "loss \(Readable.fixed(lossSum / Double(batches.count), 4)), \(Readable.count(batches.count)) steps in "
-      + "\(Readable.duration(training)), features \(Readable.duration(extraction))"
+    return (lossSum / Double(shares.count), total)
+  }
+
+  private func advance(_ position: inout TrainingPosition, batchCount: Int) {
+    position.step += 1
+    position.batch += 1
+    if position.batch == batchCount {
+      position.epoch += 1
+      position.batch = 0
+    }
+  }
+
+  /// Completes the checkpoint that all ranks have written, and starts the next where one is due.
+  private func keepState(_ outcome: Outcome, isWritten: Bool) throws {
+    if isWritten { try checkpoints.complete() }
+    if settings.checkpoint.isDue(at: outcome.position) {
+      try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
+    }
   }
 
   private func extract(_ images: [Int], epoch: Int) throws -> PrefixFeatures {
     report.start("\(title(epoch)) features", unit: "image", total: images.count)
     defer { report.dropProgress() }
     return try collectives.agree {
-      try extractor.extract(images, epoch: epoch) { report.update($0) }
+      try extractor.extract(images, epoch: epoch) {
+        report.update($0)
+        try StopSignal.check()
+      }
     }
   }
 
@@ -114,6 +155,10 @@ extension TrainingLoop {
   private struct StepResult {
     let loss: Double
     let keptClasses: [Int]
+    /// Whether every rank has written its shard of the pending checkpoint.
+    let isCheckpointWritten: Bool
+    /// Whether any rank was asked to stop.
+    let isStopRequested: Bool
   }
 
   /// Loss, gradients, their sum over the ranks, and the update.
@@ -127,21 +172,27 @@ extension TrainingLoop {
       try collectives.meter.phase("class_scores") { try collectives.allReduce(&scores, .max) }
     }
     try collectives.meter.phase("gradients") { try collectives.allReduce(step.gradients.values.buffer, .sum) }
-    let loss = try reduceLoss(result.losses, step: number)
+    let news = try exchangeNews(result.losses, step: number)
     for encoder in Encoder.allCases {
       let window = trained.windows[encoder]!
       settings.optimizer.sgd.update(
         inputs.model.parameters.values(in: window), gradient: step.gradients.values(in: window),
         momentumBuffer: momentum.values(in: window), rate: rates[encoder]!)
     }
-    return StepResult(loss: loss, keptClasses: result.keptClasses)
+    return StepResult(
+      loss: news.loss, keptClasses: result.keptClasses, isCheckpointWritten: news.isCheckpointWritten,
+      isStopRequested: news.isStopRequested)
   }
 
-  /// The mean loss of the global batch.
+  /// The mean loss of the global batch, and with it what ranks must know of each other at every step: whether all have
+  /// written their shard of a checkpoint, and whether any was asked to stop.
   ///
-  /// Throws on all ranks where it is not finite, or where rank 0 cannot write.
-  private func reduceLoss(_ losses: [Double], step: Int) throws -> Double {
-    var sums = [losses.reduce(0, +), report.hasTrouble ? 1 : 0]
+  /// Throws on all ranks where the loss is not finite, or where rank 0 cannot write.
+  private func exchangeNews(
+    _ losses: [Double], step: Int
+  ) throws -> (loss: Double, isCheckpointWritten: Bool, isStopRequested: Bool) {
+    let flags = [report.hasTrouble, checkpoints.isWritten, StopSignal.isRequested]
+    var sums = [losses.reduce(0, +)] + flags.map { $0 ? 1 : 0 }
     try collectives.meter.phase("losses") { try collectives.allReduce(&sums, .sum) }
     if sums[1] > 0 { try collectives.agree { try report.check() } }
     let loss = sums[0] / Double(inputs.globalBatch)
@@ -150,7 +201,7 @@ extension TrainingLoop {
         .badData, at: "step \(step)", "the loss is \(loss.isNaN ? "not a number" : "infinite"): training has diverged",
         remedy: "lower optim.text_lr and optim.image_lr")
     }
-    return loss
+    return (loss, sums[2] == Double(collectives.worldSize), sums[3] > 0)
   }
 
   private func record(

@@ -39,12 +39,16 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   private let settings: RunSettings
   private let resolved: ResolvedConfiguration
+  private let resume: Resume
   private let environment: Environment
   private let report: RunReport
 
-  /// A run that has not begun.
-  public init(_ settings: RunSettings, _ resolved: ResolvedConfiguration, _ environment: Environment) {
+  /// A run that has not begun, and the state it will start from.
+  public init(
+    _ settings: RunSettings, _ resolved: ResolvedConfiguration, resume: Resume = .never, _ environment: Environment
+  ) {
     self.settings = settings
+    self.resume = resume
     self.resolved = resolved
     self.environment = environment
     report = RunReport(
@@ -58,11 +62,23 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Throws the same `Failure` on all ranks. Collective: all ranks call this with the same settings.
   public func run() throws -> RunResults {
     let inputs = try prepare()
-    let zeroShot = settings.evaluation.zeroShot ? try test(inputs, "zero-shot") : nil
-
     let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
-    let loop = makeLoop(inputs, trained)
-    let outcome = try loop.run()
+    let momentum = trained.makeStore(inputs.model.parameters.layout)
+    let checkpoints = RunCheckpoints(
+      settings.checkpoint, folder: settings.runDirectory.appendingPathComponent("checkpoints"), model: inputs.model,
+      trained, momentum: momentum, identity: RunIdentity(resolved, classNames: inputs.training.classNames), collectives,
+      report: report)
+    // Class prototypes are those of the untuned model: the step is made before its weights are brought back.
+    let step = makeStep(inputs, trained)
+    let restored = try checkpoints.restore(resume)
+    try collectives.agree { try report.openMetrics(from: restored?.position.step ?? 0) }
+    var zeroShot = restored?.zeroShot
+    if settings.evaluation.zeroShot, restored == nil { zeroShot = try test(inputs, "zero-shot") }
+
+    let loop = TrainingLoop(
+      settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step, trained: trained,
+      collectives: collectives, report: report, momentum: momentum, checkpoints: checkpoints, zeroShot: zeroShot)
+    let outcome = try loop.run(from: restored?.position ?? TrainingPosition(), loss: restored?.loss)
     let tuned = settings.evaluation.tuned ? try test(inputs, "tuned") : nil
     let results = try makeResults(inputs, trained, outcome, zeroShot: zeroShot, tuned: tuned)
     try collectives.agree {
@@ -91,7 +107,7 @@ public struct TrainingRun<Product: MatrixProduct> {
       "\(Readable.count(steps)) steps of \(inputs.globalBatch) images per epoch, "
         + "\(Readable.count(min(steps * settings.optimizer.epochs, settings.limits.maxSteps ?? .max))) in all, order \(inputs.order.rawValue)",
       "\(Readable.count(trained.count)) of \(Readable.count(model.parameters.layout.count)) parameters are trained",
-      "each step reduces \(Readable.bytes(trained.byteCount)) of gradients on \(collectives.worldSize) ranks; full fine-tuning "
+      "each step reduces \(Readable.bytes(trained.byteCount)) of gradients; full fine-tuning "
         + "would reduce \(Readable.bytes(model.parameters.layout.count * MemoryLayout<Float>.stride))",
       "per rank: weights \(Readable.bytes(model.parameters.values.count * MemoryLayout<Float>.stride)), gradients and momentum "
         + "\(Readable.bytes(2 * trained.byteCount)), image features of an epoch up to \(Readable.bytes(features))",
@@ -111,7 +127,9 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Judges everything, then takes the run directory.
   private func prepare() throws -> RunInputs {
     let inputs = try judge()
-    try collectives.agree { try report.open(settings.runDirectory, resolved, logTo: environment.logDestination) }
+    try collectives.agree {
+      try report.open(settings.runDirectory, resolved, resume: resume, logTo: environment.logDestination)
+    }
     let classes = inputs.training.classNames.count
     report.info(
       "\(inputs.training.name): \(Readable.count(inputs.training.train.count)) training images of \(classes) classes; "
@@ -120,7 +138,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     return inputs
   }
 
-  private func makeLoop(_ inputs: RunInputs, _ trained: TrainedParameters) -> TrainingLoop<Product> {
+  /// The step of a model that is still untuned, with what is trained said in the log.
+  private func makeStep(_ inputs: RunInputs, _ trained: TrainedParameters) -> SkipTuningStep<Product> {
     let (model, startLayer) = (inputs.model, settings.method.startLayer)
     let classSkip = ClassSkip(
       classCount: inputs.prompts.count, settings.method.classSkip,
@@ -130,15 +149,16 @@ public struct TrainingRun<Product: MatrixProduct> {
       "training blocks from \(startLayer) on: \(Readable.count(trained.count)) of "
         + "\(Readable.count(model.parameters.layout.count)) parameters; each step reduces "
         + "\(Readable.bytes(trained.byteCount)) of gradients (full fine-tuning: \(fullBytes))")
-    let extractor = PrefixExtractor(
-      model: model, startLayer: startLayer, dataset: inputs.training, transform: inputs.trainingTransform,
-      seed: UInt64(settings.seed), loaderThreads: loaderThreads, product: environment.product)
     let textPrefix = model.textPrefix(
       inputs.prompts, upTo: startLayer, arena: Arena(), by: environment.product)
-    return TrainingLoop(
-      settings: settings, inputs: inputs, extractor: extractor,
-      step: SkipTuningStep(model, trained, classSkip, textPrefix: textPrefix, by: environment.product),
-      trained: trained, collectives: collectives, report: report)
+    return SkipTuningStep(model, trained, classSkip, textPrefix: textPrefix, by: environment.product)
+  }
+
+  private func makeExtractor(_ inputs: RunInputs) -> PrefixExtractor<Product> {
+    PrefixExtractor(
+      model: inputs.model, startLayer: settings.method.startLayer, dataset: inputs.training,
+      transform: inputs.trainingTransform, seed: UInt64(settings.seed), loaderThreads: loaderThreads,
+      product: environment.product)
   }
 
   private var loaderThreads: Int { settings.limits.loaderThreads ?? environment.threads }
@@ -162,6 +182,7 @@ extension TrainingRun {
       let matrix = try evaluator.evaluate(items, of: set.dataset, classFeatures: features, collectives) { done, count in
         // This rank's share stands for all.
         report.update(items.count * done / max(1, count))
+        try StopSignal.check()
       }
       report.finishProgress(note: "accuracy \(Readable.fixed(100 * (matrix.accuracy ?? .nan), 2))%")
       matrices[set.name] = matrix
@@ -194,7 +215,8 @@ extension TrainingRun {
     let layout = inputs.model.parameters.layout
     let times = outcome.stepTimes.map(\.inSeconds).sorted()
     let cost = RunResults.Cost(
-      epochs: outcome.epochs, steps: times.count, finalLoss: outcome.finalLoss, trainedParameters: trained.count,
+      epochs: outcome.position.epochsBegun, steps: outcome.position.step, finalLoss: outcome.finalLoss,
+      trainedParameters: trained.count,
       totalParameters: layout.count, reducedBytesPerStep: reducedBytesPerStep(times.count),
       fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,
       extractionSeconds: outcome.extraction.inSeconds, stepSeconds: times.reduce(0, +),

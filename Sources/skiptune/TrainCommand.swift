@@ -15,16 +15,22 @@ struct Train: ParsableCommand {
   @OptionGroup var logging: LogOptions
   @Flag(help: "Judge settings, data and model, say what the run would take, and stop.")
   var dryRun = false
+  @Option(
+    help: ArgumentHelp(
+      "What to start from: never (the untuned model), auto (the newest whole checkpoint of the run directory, if any), "
+        + "latest (as auto, but it must be there and whole), or a checkpoint's folder.", valueName: "state"))
+  var resume = "never"
 
   func run() throws {
     try Session.run(logLevel: logging.logLevel) { session in
       let (settings, resolved) = try session.collectives.agree { try RunSettings.read(options.source()) }
       let run = TrainingRun(
-        settings, resolved,
+        settings, resolved, resume: Resume(resume),
         TrainingRun.Environment(
           collectives: session.collectives, product: session.product, threads: session.threads,
           console: session.console, log: session.log, logDestination: session.logDestination,
           version: Skiptune.version))
+      StopSignal.watch()
       let lines = dryRun ? try run.estimate() : try run.run().summary
       if session.collectives.rank == 0 { lines.forEach { print($0) } }
     }

@@ -27,6 +27,33 @@ extension EndToEnd {
       #expect(try again.steps().count == 2)
     }
 
+    /// A signal to one rank ends all with status 75; the job then goes on as if nothing had been.
+    @Test func aJobThatIsAskedToStopSavesItsState() async throws {
+      let task = try SmallTask()
+      let settings = ["optim.epochs=1000", "evaluate.zero_shot=false", "evaluate.tuned=false"]
+      let arguments = task.trainArguments("run", settings)
+      let job = Task.detached {
+        try MPIRun.run(ranks: 2, program: "skiptune", arguments: arguments, timeout: .seconds(90))
+      }
+      let run = RunFolder(task.run("run"))
+      try await wait(upTo: .seconds(60)) { try run.metricLines().count >= 30 }
+      let signalled = try #require(self.process(ofRank: 1, mentioning: run.url.path))
+      #expect(kill(signalled, SIGUSR1) == 0)
+      let outcome = try await job.value
+      #expect(outcome.status == 75, "\(outcome.stderr)")
+      #expect(outcome.stderr.contains("stopped by a signal; the state after"), "\(outcome.stderr)")
+      try expectUnfinished(run)
+
+      let stepCount = try run.steps().count + 10
+      let rest = task.trainArguments("run", settings + ["limits.max_steps=\(stepCount)"]) + ["--resume", "auto"]
+      let resumed = try MPIRun.run(ranks: 2, program: "skiptune", arguments: rest, timeout: .seconds(90))
+      #expect(resumed.status == 0, "\(resumed.stderr)")
+      let whole = try task.train("whole", ranks: 2, settings + ["limits.max_steps=\(stepCount)"])
+      #expect(try run.steps() == whole.steps())
+      let files = [run, whole].map { $0.model.appendingPathComponent("model.safetensors") }
+      #expect(try Data(contentsOf: files[0]) == Data(contentsOf: files[1]))
+    }
+
     /// What is there must be whole, and must not look finished.
     private func expectUnfinished(_ run: RunFolder) throws {
       let left = try run.url.contents().keys

@@ -9,6 +9,8 @@ import MPICollectives
 let name = CommandLine.arguments.dropFirst().first ?? ""
 let argument = CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) }
 
+if let scenario = loneScenarios[name] { run(scenario) }
+
 /// Failures before MPI runs: every rank has its own.
 func start() -> MPICollectives {
   do {

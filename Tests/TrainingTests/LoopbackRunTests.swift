@@ -102,8 +102,9 @@ import Testing
     try LoopbackWorld.run(size: ranks) { try Self.run(task, name, settings, $0) }
   }
 
-  private static func run(
-    _ task: SmallTask, _ name: String, _ overrides: [String], _ collectives: any Collectives
+  /// One rank's part of a run.
+  static func run(
+    _ task: SmallTask, _ name: String, _ overrides: [String], resume: Resume = .never, _ collectives: any Collectives
   ) throws -> RunResults {
     let source = try ConfigurationSource(
       files: [task.configuration], overrides: ["run_dir=\(task.run(name).path)"] + overrides)
@@ -113,6 +114,6 @@ import Testing
     let environment = TrainingRun.Environment(
       collectives: collectives, product: OpenBLASProduct(threads: 1), threads: 1, console: console,
       log: ConsoleLog(destination, rank: collectives.rank).logger(), logDestination: destination, version: "test")
-    return try TrainingRun(settings, resolved, environment).run()
+    return try TrainingRun(settings, resolved, resume: resume, environment).run()
   }
 }

@@ -5,10 +5,10 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 readonly repository
 
-# Build tools and libraries. libzstd is not linked yet; checkpoints will need it.
+# Build tools and libraries.
 readonly build_packages=(
-  openmpi-bin libopenmpi-dev libopenblas-dev libjpeg-dev libpng-dev libzstd-dev pkg-config git ca-certificates libc6-dev
-  binutils
+  openmpi-bin libopenmpi-dev libopenblas-dev libjpeg-dev libpng-dev libzstd-dev libxxhash-dev pkg-config git
+  ca-certificates libc6-dev binutils
 )
 
 # What the toolchain and its installer want beside that. g++ brings the newest libgcc and libstdc++ headers of the release.
@@ -91,7 +91,7 @@ install_packages() {
 require_libraries() {
   command -v pkg-config >/dev/null || fail 66 "neither dpkg nor pkg-config found: install pkg-config"
   local library
-  for library in ompi-c openblas libjpeg libpng; do
+  for library in ompi-c openblas libjpeg libpng libzstd libxxhash; do
     pkg-config --exists "$library" ||
       fail 66 "pkg-config does not find $library: install its development package, then start again"
   done

@@ -35,6 +35,18 @@ void skt_widen_bfloat16(float *y, const uint16_t *x, size_t count);
 /// 1 if every element is finite
 int skt_all_finite(const float *x, size_t count);
 
+// byte_planes.c: how checkpoints store 32-bit words
+
+/// planes[k * count + i] = byte k of words[i], the lowest being byte 0
+void skt_split_planes(uint8_t *planes, const uint32_t *words, size_t count);
+/// byte k of words[i] = planes[k * stride + i]
+void skt_join_planes(uint32_t *words, const uint8_t *planes, size_t stride, size_t count);
+/// differences[i] = zigzag(ordered(words[i]) - ordered(base[i])), modulo 2^32, where ordered maps the bits of floats to
+/// integers in the order of the floats, and zigzag maps 0, -1, 1, -2... to 0, 1, 2, 3...
+void skt_difference(uint32_t *differences, const uint32_t *words, const uint32_t *base, size_t count);
+/// The inverse of skt_difference, in place: words[i] is a difference before and a word after.
+void skt_undo_difference(uint32_t *words, const uint32_t *base, size_t count);
+
 // rows.c
 
 /// y[r] = (x[r] - mean) * rstd * gamma + beta; keeps mean[r] and rstd[r] for the backward pass. y may be x.

@@ -24,6 +24,7 @@ public struct RunSettings: Sendable {
   var optimizer: OptimizerSettings
   var augmentation: AugmentationSettings
   var evaluation: EvaluationSettings
+  var checkpoint: CheckpointSettings
   var limits: LimitSettings
   var output: OutputSettings
 
@@ -54,6 +55,7 @@ public struct RunSettings: Sendable {
     optimizer = try reader.section("optim", "SGD and its schedule", OptimizerSettings.init)
     augmentation = try reader.section("augment", "random crops of the training images", AugmentationSettings.init)
     evaluation = try reader.section("evaluate", "how accuracy is measured", EvaluationSettings.init)
+    checkpoint = try reader.section("checkpoint", "saving of training's state", CheckpointSettings.init)
     limits = try reader.section("limits", "bounds on work and resources", LimitSettings.init)
     output = try reader.section("output", "what is kept of the run", OutputSettings.init)
   }

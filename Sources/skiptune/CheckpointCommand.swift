@@ -1,0 +1,84 @@
+import ArgumentParser
+import Checkpoints
+import Diagnostics
+import Foundation
+import Reporting
+
+/// `skiptune checkpoint`.
+struct CheckpointCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "checkpoint", abstract: "Look at the checkpoints of a run.", subcommands: [List.self, Verify.self])
+
+  /// Which checkpoints.
+  struct Folder: ParsableArguments {
+    @Argument(help: ArgumentHelp("Run directory.", valueName: "run"))
+    var run: String
+
+    /// The run's checkpoints; throws where there is no such folder.
+    func directory() throws -> CheckpointDirectory {
+      let folder = URL(fileURLWithPath: run).appendingPathComponent("checkpoints")
+      guard FileManager.default.fileExists(atPath: folder.path) else {
+        throw Failure(.missingInput, at: folder.path, "there is no such folder", remedy: "name a run directory")
+      }
+      return CheckpointDirectory(folder)
+    }
+  }
+
+  /// `skiptune checkpoint list`.
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List checkpoints, newest first.")
+    @OptionGroup var folder: Folder
+
+    func run() throws {
+      var table = TextTable(columns: ["checkpoint", "steps", "epochs", "loss", "ranks", "size", "state"])
+      for listing in try folder.directory().list() {
+        table.append(row(listing))
+      }
+      print(table.terminal, terminator: "")
+    }
+
+    private func row(_ listing: CheckpointListing) -> [String?] {
+      switch listing.condition {
+      case .complete(let manifest):
+        let epochs =
+          manifest.batchesDone == 0 ? "\(manifest.epoch)" : "\(manifest.epoch) + \(manifest.batchesDone) batches"
+        return [
+          listing.name, Readable.count(manifest.step), epochs,
+          manifest.metrics["loss"].map { Readable.fixed($0, 4) }, "\(manifest.worldSize)",
+          Readable.bytes(manifest.byteCount), listing.isLatest ? "whole, latest" : "whole",
+        ]
+      case .damaged(let failure): return [listing.name, nil, nil, nil, nil, nil, "damaged: \(failure)"]
+      case .leftover: return [listing.name, nil, nil, nil, nil, nil, "left by a writer that stopped"]
+      }
+    }
+  }
+
+  /// `skiptune checkpoint verify`.
+  struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Read every byte of every checkpoint and compare hashes and checksums.",
+      discussion: "Ends with status 65 where one is damaged.")
+    @OptionGroup var folder: Folder
+
+    func run() throws {
+      let directory = try folder.directory()
+      let names = try directory.list().compactMap { listing -> String? in
+        if case .leftover = listing.condition { nil } else { listing.name }
+      }
+      var damaged: Failure?
+      for name in names {
+        do {
+          try Checkpoint(reading: directory.url.appendingPathComponent(name)).verify(.frames)
+          print("\(name): whole")
+        } catch let failure as Failure {
+          print("\(name): damaged: \(failure)")
+          damaged = damaged ?? failure
+        }
+      }
+      guard !names.isEmpty else {
+        throw Failure(.missingInput, at: directory.url.path, "there are no checkpoints", remedy: "name another run")
+      }
+      if let damaged { throw damaged }
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Collectives
+import Configuration
+import Diagnostics
+import Foundation
+import MatrixBackends
+import Reporting
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// Runs that go on from a checkpoint of a shorter run, against a run that was never stopped.
+@Suite struct ResumeTests {
+  /// In the middle of the second of three epochs of 20 steps, between two checkpoints of `every_steps`.
+  static let stop = ["limits.max_steps=27", "evaluate.tuned=false"]
+
+  @Test(arguments: [1, 2]) func sameRanksGoOnToTheBit(ranks: Int) throws {
+    let task = try SmallTask()
+    try run(task, "whole", ranks: ranks)
+    try run(task, "short", ranks: ranks, Self.stop)
+    try run(task, "rest", ranks: ranks, resume: checkpoint(task, step: 27))
+    let (whole, rest) = (RunFolder(task.run("whole")), RunFolder(task.run("rest")))
+    #expect(try rest.steps() == Array(whole.steps().dropFirst(27)))
+    #expect(try Data(contentsOf: weights(rest)) == Data(contentsOf: weights(whole)))
+    #expect(try rest.results().tuned == whole.results().tuned)
+    #expect(try rest.results().zeroShot == whole.results().zeroShot, "the test before training is not lost")
+  }
+
+  @Test func fourRanksSaveAndAnyNumberGoesOn() throws {
+    let task = try SmallTask()
+    try run(task, "whole", ranks: 4)
+    try run(task, "short", ranks: 4, Self.stop)
+    let whole = try RunFolder(task.run("whole")).steps()
+    for ranks in 1...4 {
+      try run(task, "rest-\(ranks)", ranks: ranks, resume: checkpoint(task, step: 27))
+      let steps = try RunFolder(task.run("rest-\(ranks)")).steps()
+      #expect(steps.map(\.step) == Array(27..<60))
+      for (step, expected) in zip(steps, whole.dropFirst(27)) {
+        // Another order of sums, as between worlds that were never stopped.
+        #expect(abs(step.loss / expected.loss - 1) <= 1e-5)
+        #expect(step.keptClasses == expected.keptClasses)
+      }
+    }
+  }
+
+  @Test func aRunWithoutCheckpointsStartsFromTheBeginning() throws {
+    let task = try SmallTask()
+    try run(task, "run", Self.stop, resume: .auto)
+    #expect(try RunFolder(task.run("run")).steps().count == 27)
+  }
+
+  @Test func anUnfinishedRunGoesOnInItsFolderWithoutDoubledSteps() throws {
+    let task = try SmallTask()
+    try run(task, "whole")
+    try run(task, "run", Self.stop + ["checkpoint.every_steps=8", "checkpoint.keep_last=3"])
+    let folder = task.run("run")
+    let files = FileManager.default
+    // As a run that was killed after its 27th step, before it saved that one.
+    try files.removeItem(at: folder.appendingPathComponent("COMPLETED"))
+    try files.removeItem(at: folder.appendingPathComponent("checkpoints/step-00000027"))
+    try files.removeItem(at: folder.appendingPathComponent("model"))
+    try run(task, "run", resume: .auto)
+    #expect(try RunFolder(folder).steps() == (try RunFolder(task.run("whole")).steps()))
+    #expect(try Data(contentsOf: weights(RunFolder(folder))) == Data(contentsOf: weights(RunFolder(task.run("whole")))))
+  }
+
+  @Test(arguments: [
+    ("seed=9", "seed was"), ("optim.text_lr=0.5", "optim.text_lr was"),
+    ("method.start_layer=2", "method.start_layer was"),
+    ("data.shots=2", "data.shots was"),
+  ])
+  func aCheckpointOfAnotherRunIsRefused(setting: String, words: String) throws {
+    let task = try SmallTask()
+    try run(task, "short", Self.stop)
+    let resume = checkpoint(task, step: 27)
+    let failure = try #require(throws: Failure.self) { try run(task, "rest", [setting], resume: resume) }
+    #expect(failure.status == .usage)
+    #expect(failure.problem.contains(words) && failure.remedy != nil)
+  }
+
+  @Test func aDamagedCheckpointIsRefusedAndAnOlderOneOffered() throws {
+    let task = try SmallTask()
+    try run(task, "short", Self.stop + ["checkpoint.every_steps=8", "checkpoint.keep_last=3"])
+    let shard = task.run("short").appendingPathComponent("checkpoints/step-00000027/shard-00000-of-00001.zst")
+    var bytes = try Data(contentsOf: shard)
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: shard)
+    let resume = checkpoint(task, step: 27)
+    let failure = try #require(throws: Failure.self) { try run(task, "rest", resume: resume) }
+    #expect(failure.status == .badData)
+    #expect(failure.remedy?.contains("step-00000024") == true)
+  }
+
+  private func checkpoint(_ task: SmallTask, step: Int) -> Resume {
+    .checkpoint(path: task.run("short").appendingPathComponent("checkpoints/step-000000\(step)").path)
+  }
+
+  private func weights(_ run: RunFolder) -> URL { run.model.appendingPathComponent("model.safetensors") }
+
+  private func run(
+    _ task: SmallTask, _ name: String, ranks: Int = 1, _ settings: [String] = [], resume: Resume = .never
+  ) throws {
+    _ = try LoopbackWorld.run(size: ranks) { try LoopbackRunTests.run(task, name, settings, resume: resume, $0) }
+  }
+}
