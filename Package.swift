@@ -98,7 +98,8 @@ let package = Package(
     // Tests. TestSupport finds goldens and starts processes; `skiptune-scenarios` is what mpirun starts in
     // multi-rank tests: one scenario a process, no test framework inside.
     .target(
-      name: "TestSupport", dependencies: ["Tensors", "Safetensors", "Collectives"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Diagnostics", "Tensors", "Safetensors", "Collectives"],
+      path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     .executableTarget(
       name: "skiptune-scenarios",

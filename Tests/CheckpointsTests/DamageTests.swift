@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import ShardFiles
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Checkpoints

@@ -3,6 +3,7 @@ import Foundation
 import ShardFiles
 import StrictJSON
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Checkpoints

@@ -2,6 +2,7 @@ import Collectives
 import Diagnostics
 import Foundation
 import ShardFiles
+import TestSupport
 import Testing
 
 @testable import Checkpoints

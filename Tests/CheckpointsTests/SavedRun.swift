@@ -8,24 +8,6 @@ import TestSupport
 
 @testable import Checkpoints
 
-/// Runs `body` with a new folder that is removed afterwards.
-func withScratchFolder<T>(_ body: (URL) throws -> T) throws -> T {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("checkpoints-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
-}
-
-/// The failure that `body` throws; another error counts as none.
-func failure(of body: () throws -> Void) -> Failure? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return error as? Failure
-  }
-}
-
 /// A sample training that is saved to and loaded from a folder.
 struct SavedRun: Sendable {
   let training: SampleTraining

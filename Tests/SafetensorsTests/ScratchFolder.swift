@@ -3,16 +3,9 @@ import Foundation
 import StrictJSON
 import TestSupport
 
-/// A new folder that is deleted with its owner.
-final class ScratchFolder {
-  let url = FileManager.default.temporaryDirectory.appendingPathComponent("skiptune-\(UUID().uuidString)")
-
-  init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-
-  deinit { try? FileManager.default.removeItem(at: url) }
-
+extension ScratchFolder {
   func write(_ bytes: some Sequence<UInt8>, to name: String = "x.safetensors") throws -> URL {
-    let file = url.appendingPathComponent(name)
+    let file = file(name)
     try Data(bytes).write(to: file)
     return file
   }

@@ -17,6 +17,12 @@ public final class ScratchFolder: Sendable {
   public func file(_ name: String) -> URL { url.appendingPathComponent(name) }
 }
 
+/// Runs `body` with a new folder that is deleted afterwards.
+public func withScratchFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
+  let folder = try ScratchFolder()
+  return try withExtendedLifetime(folder) { try body(folder.url) }
+}
+
 extension URL {
   /// Every file and folder below this one with the file's bytes (nil for folders), by path relative to it; empty where
   /// this does not exist.

@@ -1,18 +1,14 @@
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Datasets
 
-/// A folder that is deleted at the end of a test.
-final class ScratchFolder {
-  let url = FileManager.default.temporaryDirectory.appending(path: "skiptune-splits-\(UUID().uuidString)")
-
-  init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-  deinit { try? FileManager.default.removeItem(at: url) }
-
+extension ScratchFolder {
+  /// Writes a file, and the folders it lies in.
   func file(_ name: String, _ content: Data) throws -> URL {
-    let file = url.appending(path: name)
+    let file = file(name)
     try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
     try content.write(to: file)
     return file
