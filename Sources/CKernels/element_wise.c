@@ -45,21 +45,6 @@ SKT_CLONES void skt_sgd(float *restrict p, float *restrict m, const float *restr
   }
 }
 
-SKT_CLONES void skt_widen_float16(float *restrict y, const uint16_t *restrict x, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    _Float16 half;
-    memcpy(&half, &x[i], sizeof half);
-    y[i] = (float)half;
-  }
-}
-
-SKT_CLONES void skt_widen_bfloat16(float *restrict y, const uint16_t *restrict x, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    const uint32_t bits = (uint32_t)x[i] << 16;
-    memcpy(&y[i], &bits, sizeof bits);
-  }
-}
-
 SKT_CLONES int skt_all_finite(const float *x, size_t count) {
   // An exponent of all ones is infinity or NaN. Counting them without a branch vectorises.
   uint32_t bad = 0;

@@ -12,12 +12,6 @@ public struct OpenBLASProduct: MatrixProduct {
     openblas_set_num_threads(Int32(threads))
   }
 
-  /// The library's version and the CPU kernels it chose, for example `OpenBLAS 0.3.21 ... SkylakeX`.
-  public static var description: String {
-    let configuration = openblas_get_config().map { String(cString: $0) } ?? "OpenBLAS"
-    return configuration.trimmingWhitespace()
-  }
-
   /// One `cblas_sgemm`; each extent must fit into 32 bits.
   public func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
     checkShapes(a, b, c)
@@ -27,12 +21,5 @@ public struct OpenBLASProduct: MatrixProduct {
       blasint(c.rows), blasint(c.columns), blasint(a.shape.columns),
       1, a.pointer, blasint(a.stride), b.pointer, blasint(b.stride),
       accumulation == .add ? 1 : 0, c.pointer, blasint(c.stride))
-  }
-}
-
-extension String {
-  fileprivate func trimmingWhitespace() -> String {
-    let trimmed = drop { $0.isWhitespace }
-    return String(trimmed.prefix(trimmed.count - trimmed.reversed().prefix { $0.isWhitespace }.count))
   }
 }

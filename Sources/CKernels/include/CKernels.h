@@ -28,10 +28,6 @@ void skt_gelu(float *y, const float *x, size_t count);
 void skt_gelu_backward(float *dx, const float *dy, const float *x, size_t count);
 /// m = momentum * m + (g + decay * p); p -= rate * m
 void skt_sgd(float *p, float *m, const float *g, size_t count, float rate, float momentum, float decay);
-/// IEEE binary16 to float
-void skt_widen_float16(float *y, const uint16_t *x, size_t count);
-/// bfloat16 to float
-void skt_widen_bfloat16(float *y, const uint16_t *x, size_t count);
 /// 1 if every element is finite
 int skt_all_finite(const float *x, size_t count);
 
