@@ -2,6 +2,7 @@
 
 #include <mpi.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static MPI_Comm node = MPI_COMM_NULL;
@@ -114,4 +115,42 @@ int mpi_shim_allgatherv_bytes(void *buffer, const int *counts, const int *offset
 
 int mpi_shim_allgatherv_float32(void *buffer, const int *counts, const int *offsets) {
   return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, buffer, counts, offsets, MPI_FLOAT, MPI_COMM_WORLD);
+}
+
+// A request travels through Swift as a number; in Open MPI it is a pointer.
+_Static_assert(sizeof(MPI_Request) <= sizeof(uintptr_t), "requests do not fit into an integer");
+
+static uintptr_t number_of(MPI_Request request) {
+  uintptr_t number = 0;
+  memcpy(&number, &request, sizeof request);
+  return number;
+}
+
+int mpi_shim_node_leader(int *leader) {
+  int code = MPI_Comm_rank(MPI_COMM_WORLD, leader);
+  return code == MPI_SUCCESS ? MPI_Bcast(leader, 1, MPI_INT, 0, node) : code;
+}
+
+int mpi_shim_send(const void *bytes, int count, int rank, int tag, uintptr_t *request) {
+  MPI_Request started = MPI_REQUEST_NULL;
+  int code = MPI_Isend(bytes, count, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &started);
+  *request = number_of(started);
+  return code;
+}
+
+int mpi_shim_receive(void *bytes, int count, int rank, int tag, uintptr_t *request) {
+  MPI_Request started = MPI_REQUEST_NULL;
+  int code = MPI_Irecv(bytes, count, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &started);
+  *request = number_of(started);
+  return code;
+}
+
+int mpi_shim_test(uintptr_t request, int *done, int *received) {
+  MPI_Request asked;
+  memcpy(&asked, &request, sizeof asked);
+  MPI_Status status = {0};
+  *received = 0;
+  int code = MPI_Test(&asked, done, &status);
+  if (code == MPI_SUCCESS && *done) code = MPI_Get_count(&status, MPI_BYTE, received);
+  return code;
 }

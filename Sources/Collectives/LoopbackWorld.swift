@@ -10,16 +10,30 @@ public enum LoopbackWorld {
   /// Stack of each rank's thread, in bytes.
   public static let stackSize = 16 << 20
 
+  /// Time after which a rank that waits gives up.
+  public static let defaultDeadline = Duration.seconds(600)
+
   /// Runs `body` as each of `size` ranks, one thread each, and returns their results in order of rank.
   ///
-  /// A rank that throws wakes the others with a failure that names it. After all have ended, this throws the error of the
-  /// lowest rank that failed on its own account. Traps if `size` is not positive.
+  /// Ranks lie on nodes of `ranksPerNode` each, the last with what is left; by default all on one. A rank that throws wakes
+  /// the others with a failure that names it, as does one that waits for longer than `deadline`. After all have ended, this
+  /// throws the error of the lowest rank that failed on its own account. Traps if `size` or `ranksPerNode` is not positive.
   public static func run<Result: Sendable>(
-    size: Int, _ body: @escaping @Sendable (any Collectives) throws -> Result
+    size: Int, ranksPerNode: Int? = nil, deadline: Duration = defaultDeadline,
+    _ body: @escaping @Sendable (any MessagePassing) throws -> Result
   ) throws -> [Result] {
-    let rendezvous = Rendezvous(size: size)
-    let outcomes = Outcomes<Result>(size: size)
-    for rank in 0..<size {
+    precondition(ranksPerNode ?? 1 > 0, "nodes of no rank")
+    return try run(nodes: (0..<size).map { $0 / (ranksPerNode ?? size) }, deadline: deadline, body)
+  }
+
+  /// The same with the node of each rank, numbered as in `MessagePassing.nodes`.
+  public static func run<Result: Sendable>(
+    nodes: [Int], deadline: Duration = defaultDeadline,
+    _ body: @escaping @Sendable (any MessagePassing) throws -> Result
+  ) throws -> [Result] {
+    let rendezvous = Rendezvous(nodes: nodes, deadline: deadline)
+    let outcomes = Outcomes<Result>(size: nodes.count)
+    for rank in nodes.indices {
       let thread = Thread {
         let outcome = Swift.Result { try body(LoopbackCollectives(rank: rank, rendezvous: rendezvous)) }
         rendezvous.leave(rank: rank, outcome)
@@ -39,8 +53,8 @@ public enum LoopbackWorld {
   }
 
   /// A world of one rank, for use in the calling thread.
-  public static func alone() -> any Collectives {
-    LoopbackCollectives(rank: 0, rendezvous: Rendezvous(size: 1))
+  public static func alone() -> any MessagePassing {
+    LoopbackCollectives(rank: 0, rendezvous: Rendezvous(nodes: [0], deadline: defaultDeadline))
   }
 }
 
@@ -68,7 +82,7 @@ private final class Outcomes<Value: Sendable>: @unchecked Sendable {  // Guarded
 }
 
 /// One rank of a `LoopbackWorld`.
-final class LoopbackCollectives: Collectives {
+final class LoopbackCollectives: MessagePassing {
   let rank: Int
   private let rendezvous: Rendezvous
 
@@ -78,9 +92,10 @@ final class LoopbackCollectives: Collectives {
   }
 
   var worldSize: Int { rendezvous.size }
-  var nodeRank: Int { rank }
-  var nodeSize: Int { worldSize }
-  var hostName: String { "loopback" }
+  var nodes: [Int] { rendezvous.nodes }
+  var nodeRank: Int { nodes.prefix(rank).count { $0 == node } }
+  var nodeSize: Int { nodes.count { $0 == node } }
+  var hostName: String { nodeCount > 1 ? "loopback\(node)" : "loopback" }
 
   func barrier() throws {
     try rendezvous.meet(Contribution(call: "barrier()"), rank: rank) { _ in }
@@ -127,5 +142,34 @@ final class LoopbackCollectives: Collectives {
         }
       }
     }
+  }
+}
+
+// MARK: - Messages
+
+extension LoopbackCollectives {
+  func send(_ bytes: UnsafeRawBufferPointer, to rank: Int, tag: Int) throws -> Transfer {
+    try start(.send, UnsafeMutableRawBufferPointer(mutating: bytes), rank, tag)
+  }
+
+  func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int, tag: Int) throws -> Transfer {
+    try start(.receive, bytes, rank, tag)
+  }
+
+  private func start(
+    _ role: Transfer.Role, _ bytes: UnsafeMutableRawBufferPointer, _ peer: Int, _ tag: Int
+  ) throws -> Transfer {
+    checkAddress(peer, tag: tag)
+    let transfer = Transfer(role, peer: peer, tag: tag, byteCount: bytes.count)
+    try rendezvous.post(transfer, bytes, rank: rank)
+    return transfer
+  }
+
+  func isDone(_ transfer: Transfer) throws -> Bool { try rendezvous.isDone(transfer) }
+
+  func wait(for transfers: [Transfer]) throws { try rendezvous.wait(for: transfers, rank: rank) }
+
+  func nodeMemory(byteCount: Int, counters: Int) throws -> any NodeMemory {
+    try rendezvous.nodeMemory(NodeMemoryLayout(byteCount: byteCount, counters: counters), rank: rank)
   }
 }

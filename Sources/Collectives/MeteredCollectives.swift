@@ -2,13 +2,13 @@
 ///
 /// An operation that throws is not counted. `agree` and the other operations built from the basic ones are counted as
 /// those.
-public final class MeteredCollectives: Collectives {
+public final class MeteredCollectives: MessagePassing {
   /// Where traffic is counted.
   public let meter: TrafficMeter
-  private let base: any Collectives
+  private let base: any MessagePassing
 
   /// Counts the traffic of `base` with `meter`.
-  public init(_ base: any Collectives, meter: TrafficMeter) {
+  public init(_ base: any MessagePassing, meter: TrafficMeter) {
     self.base = base
     self.meter = meter
   }
@@ -63,5 +63,41 @@ public final class MeteredCollectives: Collectives {
     traffic.payloadBytes = payload
     traffic.wireBytes = Double(ringPasses * (worldSize - 1)) / Double(worldSize) * Double(payload)
     meter.record(traffic)
+  }
+}
+
+// MARK: - Messages
+
+extension MeteredCollectives {
+  /// Node of each rank.
+  public var nodes: [Int] { base.nodes }
+
+  /// Starts to send; counts the message where it begins.
+  public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int, tag: Int) throws -> Transfer {
+    let transfer = try base.send(bytes, to: rank, tag: tag)
+    var traffic = Traffic()
+    traffic.messages = 1
+    traffic.sentBytes = rank == base.rank ? 0 : bytes.count
+    traffic.interNodeBytes = nodes[rank] == node ? 0 : bytes.count
+    meter.record(traffic)
+    return transfer
+  }
+
+  /// Starts to receive; the sender counts the message.
+  public func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int, tag: Int) throws -> Transfer {
+    try base.receive(into: bytes, from: rank, tag: tag)
+  }
+
+  /// Moves communication on and tells whether the transfer is done.
+  public func isDone(_ transfer: Transfer) throws -> Bool { try base.isDone(transfer) }
+
+  /// Returns when all are done.
+  public func wait(for transfers: [Transfer]) throws { try base.wait(for: transfers) }
+
+  /// Memory that the ranks of this node share; what they write there is not counted.
+  public func nodeMemory(byteCount: Int, counters: Int) throws -> any NodeMemory {
+    let memory = try base.nodeMemory(byteCount: byteCount, counters: counters)
+    count(payload: 0, ringPasses: 0)
+    return memory
   }
 }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// What was communicated, in bytes, by one rank.
+/// What was communicated, in bytes, by one rank: collective operations and, counted apart, messages.
 public struct Traffic: Equatable, Sendable {
-  /// Calls of any operation.
+  /// Calls of any collective operation.
   public var calls = 0
   /// Size of what the operations completed on this rank.
   ///
@@ -13,6 +13,12 @@ public struct Traffic: Equatable, Sendable {
   ///
   /// 2(n-1)/n of the payload of a reduction, (n-1)/n of a broadcast or all-gather; zero in a world of one.
   public var wireBytes = 0.0
+  /// Messages this rank has sent.
+  public var messages = 0
+  /// Bytes of its messages to other ranks.
+  public var sentBytes = 0
+  /// Bytes of its messages to ranks of other nodes, a part of `sentBytes`.
+  public var interNodeBytes = 0
 
   /// Nothing yet.
   public init() {}
@@ -22,6 +28,9 @@ public struct Traffic: Equatable, Sendable {
     left.calls += right.calls
     left.payloadBytes += right.payloadBytes
     left.wireBytes += right.wireBytes
+    left.messages += right.messages
+    left.sentBytes += right.sentBytes
+    left.interNodeBytes += right.interNodeBytes
   }
 }
 

@@ -8,7 +8,7 @@ import Foundation
 /// MPI is asked for `MPI_THREAD_SERIALIZED`: any thread may communicate, one at a time. In Open MPI that costs nothing
 /// over the level that ties communication to the thread that started it, and the program may run on a thread of its own
 /// with a larger stack. MPI makes progress only inside calls.
-public final class MPICollectives: Collectives {
+public final class MPICollectives: MessagePassing {
   /// This process among all, in `0..<worldSize`.
   public let rank: Int
   /// Number of processes in the run.
@@ -19,9 +19,11 @@ public final class MPICollectives: Collectives {
   public let nodeSize: Int
   /// What MPI calls this host.
   public let hostName: String
+  /// Node of each rank; ranks of a node share memory.
+  public let nodes: [Int]
 
   /// Most elements in one call of the library, whose counts are 32-bit.
-  private let maximumCount: Int
+  let maximumCount: Int
 
   /// Elements reduced at a time.
   ///
@@ -38,7 +40,18 @@ public final class MPICollectives: Collectives {
     nodeRank = Int(identity.nodeRank)
     nodeSize = Int(identity.nodeSize)
     hostName = try text(capacity: 256) { try check("MPI_Get_processor_name", mpi_shim_host_name($0, $1)) }
+    nodes = try Self.nodes(worldSize: worldSize)
     self.maximumCount = maximumCount
+  }
+
+  /// Node of each rank, numbered in order of their lowest ranks.
+  private static func nodes(worldSize: Int) throws -> [Int] {
+    var leader: Int32 = 0
+    try check("MPI_Bcast", mpi_shim_node_leader(&leader))
+    var leaders = [Int64](repeating: 0, count: worldSize)
+    try check("MPI_Allgather", mpi_shim_allgather_int64(Int64(leader), &leaders))
+    let numbers = Dictionary(uniqueKeysWithValues: Set(leaders).sorted().enumerated().map { ($1, $0) })
+    return leaders.map { numbers[$0]! }
   }
 
   /// Starts MPI with the settings of `OpenMPIEnvironment` and joins the run.
@@ -150,7 +163,7 @@ public final class MPICollectives: Collectives {
   }
 
   /// Consecutive parts of at most `limit` indices.
-  private func parts(of whole: Range<Int>, limit: Int) -> some Sequence<Range<Int>> {
+  func parts(of whole: Range<Int>, limit: Int) -> some Sequence<Range<Int>> {
     stride(from: whole.lowerBound, to: whole.upperBound, by: limit).lazy.map { start in
       start..<min(whole.upperBound, start + limit)
     }

@@ -24,7 +24,7 @@ public struct TrainingRun<Product: MatrixProduct> {
 
     /// `threads` are this rank's; `version` is recorded in the results.
     public init(
-      collectives: any Collectives, product: Product, threads: Int, console: ConsoleOutput, log: Log,
+      collectives: any MessagePassing, product: Product, threads: Int, console: ConsoleOutput, log: Log,
       logDestination: LogDestination, version: String
     ) {
       self.collectives = MeteredCollectives(collectives, meter: TrafficMeter())

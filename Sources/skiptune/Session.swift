@@ -8,7 +8,7 @@ import Reporting
 
 /// A process that has joined the run: who it is, and what it computes and speaks with.
 struct Session {
-  let collectives: any Collectives
+  let collectives: any MessagePassing
   let product: OpenBLASProduct
   let threads: Int
   let console: ConsoleOutput

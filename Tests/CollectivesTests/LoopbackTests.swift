@@ -1,5 +1,6 @@
 import Collectives
 import Diagnostics
+import Foundation
 import TestSupport
 import Testing
 
@@ -73,6 +74,110 @@ import Testing
         try collectives.barrier()
       }
     }
+  }
+
+  /// Worlds as nodes of their ranks: one node, whole and uneven nodes, ranks dealt out in turn.
+  private static let worlds = [
+    [0], [0, 0], [0, 1], [0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1], [0, 0, 0, 1, 1], [0, 1, 1, 2, 0],
+  ]
+
+  @Test(arguments: worlds) func messagesFollowTheirFormulas(nodes: [Int]) throws {
+    _ = try LoopbackWorld.run(nodes: nodes) {
+      try MessagePassingConformance($0, counts: Self.counts + [70_000]).checkMessages()
+    }
+  }
+
+  @Test(arguments: worlds) func nodeMemoryFollowsItsFormulas(nodes: [Int]) throws {
+    _ = try LoopbackWorld.run(nodes: nodes) { collectives in
+      let conformance = MessagePassingConformance(collectives, counts: [])
+      try conformance.checkNodes()
+      try conformance.checkNodeMemory()
+    }
+  }
+
+  @Test func nodesHoldRanksPerNode() throws {
+    #expect(try LoopbackWorld.run(size: 4, ranksPerNode: 2) { $0.nodes }[0] == [0, 0, 1, 1])
+    #expect(try LoopbackWorld.run(size: 5, ranksPerNode: 3) { $0.nodes }[0] == [0, 0, 0, 1, 1])
+    #expect(try LoopbackWorld.run(size: 3) { $0.nodes }[0] == [0, 0, 0])
+    #expect(try LoopbackWorld.run(size: 4, ranksPerNode: 3) { $0.hostName }.last == "loopback1")
+  }
+
+  @Test func messagesOfDifferentSizeAreAnError() throws {
+    let messages = try LoopbackWorld.run(size: 2) { collectives in
+      try message {
+        var bytes = [UInt8](repeating: 0, count: 4 + collectives.rank)
+        try bytes.withUnsafeMutableBytes { bytes in
+          let transfer =
+            collectives.rank == 0
+            ? try collectives.send(UnsafeRawBufferPointer(bytes), to: 1, tag: 3)
+            : try collectives.receive(into: bytes, from: 0, tag: 3)
+          try collectives.wait(for: [transfer])
+        }
+      }
+    }
+    let expected =
+      "ranks are out of step: rank 0 calls send(4 bytes, to: 1, tag: 3), rank 1 calls receive(5 bytes, from: 0, tag: 3)"
+    #expect(messages == [expected, expected])
+  }
+
+  @Test func aMessageThatNobodyTakesIsAnError() throws {
+    let messages = try LoopbackWorld.run(size: 2) { collectives in
+      guard collectives.rank == 0 else { return "" }
+      return try message {
+        let transfer = try collectives.send(UnsafeRawBufferPointer(start: nil, count: 0), to: 1, tag: 3)
+        while !(try collectives.isDone(transfer)) {}
+      }
+    }
+    #expect(messages == ["ranks are out of step: rank 0 calls send(0 bytes, to: 1, tag: 3), rank 1 has ended", ""])
+  }
+
+  @Test func aRankThatEndsWithItsMessageUnderWayIsAnError() throws {
+    let messages = try LoopbackWorld.run(size: 2) { collectives in
+      if collectives.rank == 0 { _ = try collectives.send(UnsafeRawBufferPointer(start: nil, count: 0), to: 1, tag: 3) }
+      return collectives.rank == 0 ? "" : try message { try collectives.barrier() }
+    }
+    #expect(messages[1].hasSuffix("rank 0 has ended"))
+  }
+
+  @Test func ranksThatAllWaitAreAnError() throws {
+    let messages = try LoopbackWorld.run(size: 3) { collectives in
+      try message {
+        if collectives.rank == 2 { return try collectives.barrier() }
+        let nothing = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        try collectives.wait(for: [try collectives.receive(into: nothing, from: 1 - collectives.rank, tag: 0)])
+      }
+    }
+    let expected =
+      "ranks wait for each other: rank 0 calls receive(0 bytes, from: 1, tag: 0), "
+      + "rank 1 calls receive(0 bytes, from: 0, tag: 0), rank 2 calls barrier()"
+    #expect(messages == [expected, expected, expected])
+  }
+
+  @Test func aWaitEndsAtItsDeadline() throws {
+    let messages = try LoopbackWorld.run(size: 3, deadline: .milliseconds(200)) { collectives in
+      try message {
+        if collectives.rank != 1 { return try collectives.barrier() }
+        Thread.sleep(forTimeInterval: 1)
+        try collectives.barrier()
+      }
+    }
+    let expected =
+      "no answer for 0.2 seconds in barrier(): rank 1 is missing; rank 0 calls barrier(), rank 2 calls barrier()"
+    #expect(messages == [expected, expected, expected])
+  }
+
+  @Test func ranksOfANodeMustWantTheSameMemory() throws {
+    let messages = try LoopbackWorld.run(size: 3, ranksPerNode: 2) { collectives in
+      try message { _ = try collectives.nodeMemory(byteCount: collectives.rank, counters: 1) }
+    }
+    let expected =
+      "ranks are out of step: on node 0 some call nodeMemory(byteCount: 0, counters: 1), "
+      + "rank 1 calls nodeMemory(byteCount: 1, counters: 1)"
+    #expect(messages == [expected, expected, expected])
+    let sizes = try LoopbackWorld.run(size: 3, ranksPerNode: 2) { collectives in
+      try collectives.nodeMemory(byteCount: 10 + collectives.node, counters: 0).bytes.count
+    }
+    #expect(sizes == [10, 10, 11])
   }
 
   /// 8000 frames of a kilobyte would overflow the half megabyte that threads get by default on some systems.

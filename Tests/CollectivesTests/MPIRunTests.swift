@@ -4,7 +4,10 @@ import Testing
 
 /// One scenario in one mpirun each, one after the other: more ranks than cores at once would only wait for each other.
 @Suite(.serialized) struct MPIRunTests {
-  @Test(arguments: ["all-reduce", "broadcast", "all-gather", "beyond-32-bit", "agreement", "placement"], 1...4)
+  @Test(
+    arguments: [
+      "all-reduce", "broadcast", "all-gather", "messages", "node-memory", "beyond-32-bit", "agreement", "placement",
+    ], 1...4)
   func scenario(name: String, ranks: Int) throws {
     let outcome = try MPIRun.run(
       ranks: ranks, program: "skiptune-scenarios", arguments: [name])

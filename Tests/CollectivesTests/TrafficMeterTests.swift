@@ -39,6 +39,34 @@ import Testing
     #expect(meter.total == traffic(calls: 1, payload: 8, wire: 0))
   }
 
+  /// Of the messages from every rank to every rank, those to itself leave nothing, and half of the others the node.
+  @Test func messagesAreCountedByTheirSender() throws {
+    let counted = try LoopbackWorld.run(size: 4, ranksPerNode: 2) { base in
+      let meter = TrafficMeter()
+      let collectives = MeteredCollectives(base, meter: meter)
+      var incoming = [UInt8](repeating: 0, count: 40)
+      let outgoing = [UInt8](repeating: 0, count: 10)
+      try meter.phase("gradients") {
+        try incoming.withUnsafeMutableBytes { incoming in
+          try outgoing.withUnsafeBytes { outgoing in
+            let transfers = try (0..<4).flatMap { peer in
+              let part = UnsafeMutableRawBufferPointer(rebasing: incoming[peer * 10..<peer * 10 + 10])
+              return [
+                try collectives.receive(into: part, from: peer, tag: 0),
+                try collectives.send(outgoing, to: peer, tag: 0),
+              ]
+            }
+            try collectives.wait(for: transfers)
+          }
+        }
+      }
+      return meter.phases
+    }
+    var expected = Traffic()
+    (expected.messages, expected.sentBytes, expected.interNodeBytes) = (4, 30, 20)
+    #expect(counted == Array(repeating: ["gradients": expected], count: 4))
+  }
+
   @Test func aPhaseEndsWhenItsBodyThrows() throws {
     struct Stop: Error {}
     let meter = TrafficMeter()
@@ -54,6 +82,10 @@ import Testing
       try conformance.checkAllReduce()
       try conformance.checkBroadcast()
       try conformance.checkAllGather()
+      let messages = MessagePassingConformance(collectives, counts: [0, 1, 33])
+      try messages.checkMessages()
+      try messages.checkNodes()
+      try messages.checkNodeMemory()
     }
   }
 

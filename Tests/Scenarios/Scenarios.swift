@@ -17,6 +17,15 @@ let scenarios: [String: Scenario] = [
     try conformance.checkAllReduce()
     try conformance.checkBroadcast()
     try conformance.checkAllGather()
+    try MessagePassingConformance(collectives, counts: [999, 1000, 1001, 4007]).checkMessages()
+  },
+  "messages": { collectives, _ in
+    try MessagePassingConformance(collectives, counts: [0, 1, 5, 4095, 70_001, 2_000_003]).checkMessages()
+  },
+  "node-memory": { collectives, _ in
+    let conformance = MessagePassingConformance(collectives, counts: [])
+    try conformance.checkNodes()
+    try conformance.checkNodeMemory()
   },
   "agreement": checkAgreement,
   "placement": checkPlacement,

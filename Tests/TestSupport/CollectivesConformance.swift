@@ -20,8 +20,8 @@ public struct CollectivesConformance {
     self.counts = counts
   }
 
-  private var rank: Int { collectives.rank }
-  private var size: Int { collectives.worldSize }
+  var rank: Int { collectives.rank }
+  var size: Int { collectives.worldSize }
 
   /// Reductions of all element types.
   ///
@@ -131,13 +131,13 @@ public struct CollectivesConformance {
     try expect("allGather of floats, counts \(counts)", elements) { brought(owners[$0], $0) }
   }
 
-  private func expect<Value: Equatable>(_ operation: String, _ found: [Value], _ expected: (Int) -> Value) throws {
+  func expect<Value: Equatable>(_ operation: String, _ found: [Value], _ expected: (Int) -> Value) throws {
     for (index, value) in found.enumerated() where value != expected(index) {
       throw mismatch(operation, index, "\(expected(index))", "\(value)")
     }
   }
 
-  private func mismatch(_ operation: String, _ element: Int, _ expected: String, _ found: String) -> Mismatch {
+  func mismatch(_ operation: String, _ element: Int, _ expected: String, _ found: String) -> Mismatch {
     Mismatch(
       description: "\(operation): rank \(rank) of \(size), element \(element): expected \(expected), found \(found)")
   }

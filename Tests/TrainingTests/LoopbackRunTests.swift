@@ -104,7 +104,7 @@ import Testing
 
   /// One rank's part of a run.
   static func run(
-    _ task: SmallTask, _ name: String, _ overrides: [String], resume: Resume = .never, _ collectives: any Collectives
+    _ task: SmallTask, _ name: String, _ overrides: [String], resume: Resume = .never, _ collectives: any MessagePassing
   ) throws -> RunResults {
     let source = try ConfigurationSource(
       files: [task.configuration], overrides: ["run_dir=\(task.run(name).path)"] + overrides)

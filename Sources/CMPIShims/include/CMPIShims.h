@@ -47,6 +47,16 @@ int mpi_shim_allgatherv_bytes(void *buffer, const int *counts, const int *offset
 /// The same in units of 32-bit floats.
 int mpi_shim_allgatherv_float32(void *buffer, const int *counts, const int *offsets);
 
+/// World rank of the lowest rank that shares this host's memory.
+int mpi_shim_node_leader(int *leader);
+
+/// Starts to send, or to receive a message of at most `count` bytes. `request` is what to ask for afterwards.
+int mpi_shim_send(const void *bytes, int count, int rank, int tag, uintptr_t *request);
+int mpi_shim_receive(void *bytes, int count, int rank, int tag, uintptr_t *request);
+
+/// Moves communication on; if the request is done, frees it and tells the bytes received (of a send 0).
+int mpi_shim_test(uintptr_t request, int *done, int *received);
+
 /// Writes the CPUs on which a process (0: the calling thread) may run, one bit each, least significant first. Returns 0,
 /// or an errno.
 int cpu_shim_read_affinity(int process, uint8_t *bits, size_t bytes);
@@ -56,3 +66,6 @@ int cpu_shim_write_affinity(const uint8_t *bits, size_t bytes);
 
 /// Whether the kernel lets this process read another's memory directly, as Open MPI's shared-memory transport does.
 int cpu_shim_can_read_peers(void);
+
+/// A new empty file that is memory only and has no name. Returns its descriptor, or -1 and sets errno.
+int memory_shim_create_file(void);
