@@ -62,6 +62,8 @@ let package = Package(
     module("Collectives", ["Diagnostics", "Tensors"]),
     module("MPICollectives", ["Diagnostics", "Collectives", "CMPIShims"]),
 
+    module("GradientExchange", ["Diagnostics", "Tensors", "Kernels", "Collectives"]),
+
     // Checkpoints.
     module("ShardFiles", ["Diagnostics", "Files", "Tensors", "CKernels", "CZstd", "CXXHash"]),
     module("Checkpoints", ["Diagnostics", "Files", "Tensors", "StrictJSON", "Collectives", "ShardFiles"]),
@@ -83,8 +85,8 @@ let package = Package(
       "Training",
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
-        "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles", "Checkpoints",
-        "StrictJSON",
+        "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles",
+        "Checkpoints", "StrictJSON",
       ]),
     .executableTarget(
       name: "skiptune",
@@ -116,6 +118,7 @@ let package = Package(
     tests("ConfigurationTests", ["Diagnostics", "Configuration"]),
     tests("KernelsTests", ["Tensors", "Kernels", "MatrixBackends"]),
     tests("CollectivesTests", ["Diagnostics", "Tensors", "Collectives"]),
+    tests("GradientExchangeTests", ["Diagnostics", "Tensors", "Kernels", "Collectives", "GradientExchange"]),
     tests("ShardFilesTests", ["Diagnostics", "Files", "Tensors", "CKernels", "CXXHash", "ShardFiles"]),
     tests(
       "CheckpointsTests",

@@ -48,7 +48,7 @@ public struct ShardOptions: Sendable, Equatable {
 public enum ShardWriter {
   /// Writes a new file and waits until it is on the disk.
   ///
-  /// Each section is written in the encoding that makes its first frame smaller. Throws `Failure(.cannotCreate)` when the
+  /// Each vector is written in the encoding that makes its first frame smaller. Throws `Failure(.cannotCreate)` when the
   /// file cannot be created or is there already, `Failure(.inputOutput)` when writing fails, and what base values throw; an
   /// unfinished file may be left then.
   public static func write(
@@ -66,7 +66,12 @@ public enum ShardWriter {
     var sink = ShardSink(name: file.lastPathComponent, faults)
     try ShardFormat.header.withUnsafeBytes { try sink.write($0, to: output) }
     var sections: [ShardSection] = []
-    for source in sources { sections.append(try write(source, options.frameCount, encoders, &sink, output)) }
+    var encodings: [String: ShardEncoding] = [:]
+    for source in sources {
+      let encoding = try encodings[source.name] ?? smallerEncoding(of: source, options.frameCount, encoders[0])
+      encodings[source.name] = encoding
+      sections.append(try write(source, encoding, options.frameCount, encoders, &sink, output))
+    }
     try faults.before("sync \(file.lastPathComponent)")
     try output.synchronize()
     try output.close()
@@ -74,12 +79,12 @@ public enum ShardWriter {
   }
 
   private static func write(
-    _ source: ShardSource, _ frameCount: Int, _ encoders: [FrameEncoder], _ sink: inout ShardSink,
+    _ source: ShardSource, _ encoding: ShardEncoding, _ frameCount: Int,
+    _ encoders: [FrameEncoder], _ sink: inout ShardSink,
     _ output: borrowing Descriptor
   ) throws -> ShardSection {
     let count = source.values.count
     let parts = stride(from: 0, to: count, by: frameCount).map { $0..<min(count, $0 + frameCount) }
-    let encoding = try parts.first.map { try smallerEncoding(of: source, first: $0, encoders[0]) } ?? .planes
     var frames: [ShardFrame] = []
     for first in stride(from: 0, to: parts.count, by: encoders.count) {
       let batch = Array(parts[first..<min(first + encoders.count, parts.count)])
@@ -94,9 +99,10 @@ public enum ShardWriter {
 
   /// The encoding that makes the first frame smaller.
   private static func smallerEncoding(
-    of source: ShardSource, first: Range<Int>, _ encoder: FrameEncoder
+    of source: ShardSource, _ frameCount: Int, _ encoder: FrameEncoder
   ) throws -> ShardEncoding {
-    guard source.base != nil else { return .planes }
+    let first = 0..<min(source.values.count, frameCount)
+    guard source.base != nil, !first.isEmpty else { return .planes }
     func size(_ encoding: ShardEncoding) throws -> Int {
       try encode(first, of: source, encoding, encoder).count
     }

@@ -4,7 +4,7 @@ import Tensors
 
 /// Loss and gradients of one batch.
 ///
-/// Legend: b images of this rank, C classes of the task, k kept classes, e embedding.
+/// Legend: b images of this share, C classes of the task, k kept classes, e embedding.
 public final class SkipTuningStep<Product: MatrixProduct> {
   /// What came of a batch.
   public struct Outcome: Sendable {
@@ -12,9 +12,11 @@ public final class SkipTuningStep<Product: MatrixProduct> {
     public let losses: [Double]
     /// The classes that were trained against, ascending.
     public let keptClasses: [Int]
+    /// Whether gradients were made.
+    public let hasGradients: Bool
   }
 
-  /// Gradients of the last batch, of this rank's share of it.
+  /// Gradients of the last batch, of this share of it.
   public let gradients: ParameterStore
 
   private let model: CLIP
@@ -28,9 +30,11 @@ public final class SkipTuningStep<Product: MatrixProduct> {
 
   /// Prepares steps on a model that is still untuned: class prototypes are taken from it here.
   ///
-  /// `textPrefix` holds one prompt per class, at the start layer.
+  /// `textPrefix` holds one prompt per class, at the start layer. `gradients` may be given to have them in memory of the
+  /// caller's.
   public init(
-    _ model: CLIP, _ trained: TrainedParameters, _ classSkip: ClassSkip, textPrefix: PrefixFeatures, by product: Product
+    _ model: CLIP, _ trained: TrainedParameters, _ classSkip: ClassSkip, textPrefix: PrefixFeatures,
+    gradients: ParameterStore? = nil, by product: Product
   ) {
     precondition(textPrefix.layout.count == classSkip.classCount)
     self.model = model
@@ -38,7 +42,7 @@ public final class SkipTuningStep<Product: MatrixProduct> {
     self.classSkip = classSkip
     self.textPrefix = textPrefix
     self.product = product
-    let gradients = trained.makeStore(model.parameters.layout)
+    let gradients = gradients ?? trained.makeStore(model.parameters.layout)
     self.gradients = gradients
     gradientTowers = Dictionary(
       uniqueKeysWithValues: Encoder.allCases.map {
@@ -47,40 +51,100 @@ public final class SkipTuningStep<Product: MatrixProduct> {
     prototypes = model.unitTextFeatures(of: textPrefix, from: trained.startLayer, by: product)
   }
 
-  /// Computes this rank's part of the gradient of the mean loss over `globalBatch` images.
+  /// Computes this share's part of the gradient of the mean loss over `globalBatch` images.
+  ///
+  /// Nil where `exchange` does not go on to gradients. The image encoder's gradients come first: the sums of text gradients
+  /// that it does not need are under way meanwhile, and the next step uses the text encoder's parameters last.
   ///
   /// - Parameters:
-  ///   - images: Features of the local images at the start layer; overwritten.
+  ///   - images: Features of the share's images at the start layer; overwritten.
   ///   - labels: Their classes, `[b]`.
-  ///   - globalBatch: Images of all ranks together.
+  ///   - globalBatch: Images of all shares together.
   ///   - step: Number of the step, for masks that are redrawn.
-  ///   - maximumOverBatch: Replaces each of C scores by its maximum over the images of all ranks. Collective where it
-  ///     communicates.
+  ///   - exchange: What is known of the other shares. Collective where it communicates.
   public func run(
-    images: PrefixFeatures, labels: [Int], globalBatch: Int, step: Int,
-    maximumOverBatch: (inout [Float]) throws -> Void
-  ) rethrows -> Outcome {
+    images: PrefixFeatures, labels: [Int], globalBatch: Int, step: Int, exchange: some BatchExchange
+  ) throws -> Outcome {
     arena.reset()
-    gradients.values.fill(0)
-    let imagePass = model.imageTower.forward(
-      images.values, images.layout, from: trained.startLayer, arena: arena, by: product)
+    let imagePass = try model.imageTower.forward(
+      images.values, images.layout, from: trained.startLayer, arena: arena, by: product
+    ) { try exchange.willUse(.image, layer: $0) }
     let image = UnitRows(imagePass.features, arena)
 
     var scores = classScores(image.rows, labels: labels)
-    try maximumOverBatch(&scores)
+    try exchange.maximumOverBatch(&scores)
     let kept = classSkip.keptClasses(scores: scores, step: step)
+    let texts = try TextShare(kept, of: textPrefix, exchange)
+    let pass = try textForward(texts, exchange)
 
-    let texts = textPrefix.gathered(kept, in: arena)
-    let textPass = model.textTower.forward(
-      texts.values, texts.layout, from: trained.startLayer, arena: arena, by: product)
-    let text = UnitRows(textPass.features, arena)
-
-    let (losses, dImage, dText) = crossEntropy(image.rows, text.rows, labels: labels, kept, globalBatch)
-    text.backward(dText)
-    model.textTower.backward(dText, textPass, gradients: gradientTowers[.text]!, arena: arena, by: product)
+    let (losses, dImage, dText) = crossEntropy(image.rows, pass.features, labels: labels, kept, globalBatch)
+    guard try exchange.goesOn(losses: losses) else {
+      return Outcome(losses: losses, keptClasses: kept, hasGradients: false)
+    }
+    try exchange.begin()
+    try exchange.startTextGradients(dText, tokens: texts.tokens)
     image.backward(dImage)
-    model.imageTower.backward(dImage, imagePass, gradients: gradientTowers[.image]!, arena: arena, by: product)
-    return Outcome(losses: losses, keptClasses: kept)
+    try model.imageTower.backward(dImage, imagePass, gradients: gradientTowers[.image]!, arena: arena, by: product) {
+      try exchange.gradientsReady(.image, layer: $0)
+    }
+    try exchange.finishTextGradients(dText)
+    try textBackward(dText, texts, pass, exchange)
+    return Outcome(losses: losses, keptClasses: kept, hasGradients: true)
+  }
+
+  /// The kept classes, and those of them whose texts this share runs.
+  private struct TextShare {
+    /// Classes of this share.
+    let classes: [Int]
+    /// Their rows among the kept classes.
+    let rows: Range<Int>
+    /// Tokens of every kept class.
+    let tokens: [Int]
+
+    init(_ kept: [Int], of prefix: PrefixFeatures, _ exchange: some BatchExchange) throws {
+      tokens = kept.map { prefix.layout.rows(of: $0).count }
+      rows = exchange.textShare(tokens: tokens)
+      classes = Array(kept[rows])
+    }
+  }
+
+  private struct TextPass {
+    /// Unit features of all kept classes, `[k, e]`.
+    let features: Tensor
+    /// What the backward pass of this share needs; nil where the share has no texts.
+    let share: (pass: Tower.Pass, unit: UnitRows)?
+  }
+
+  private func textForward(_ texts: TextShare, _ exchange: some BatchExchange) throws -> TextPass {
+    let features = arena.tensor([texts.tokens.count, model.configuration.embeddingWidth])
+    var share: (pass: Tower.Pass, unit: UnitRows)?
+    if !texts.classes.isEmpty {
+      let inputs = textPrefix.gathered(texts.classes, in: arena)
+      let pass = try model.textTower.forward(
+        inputs.values, inputs.layout, from: trained.startLayer, arena: arena, by: product
+      ) { try exchange.willUse(.text, layer: $0) }
+      let unit = UnitRows(pass.features, arena)
+      features.rows(texts.rows).copy(from: unit.rows)
+      share = (pass, unit)
+    }
+    try exchange.completeTexts(features, tokens: texts.tokens)
+    return TextPass(features: features, share: share)
+  }
+
+  private func textBackward(
+    _ dText: Tensor, _ texts: TextShare, _ pass: TextPass, _ exchange: some BatchExchange
+  ) throws {
+    guard let share = pass.share else {
+      for layer in (trained.startLayer...model.textTower.depth).reversed() {
+        try exchange.gradientsReady(.text, layer: layer)
+      }
+      return
+    }
+    let rows = dText.rows(texts.rows)
+    share.unit.backward(rows)
+    try model.textTower.backward(rows, share.pass, gradients: gradientTowers[.text]!, arena: arena, by: product) {
+      try exchange.gradientsReady(.text, layer: $0)
+    }
   }
 
   /// Best cosine of each class prototype to a local image, `[C]`; the images' own classes come out on top.

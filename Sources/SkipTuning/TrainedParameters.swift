@@ -24,8 +24,13 @@ public struct TrainedParameters: Sendable {
   /// Bytes of their gradients: what a step sends.
   public var byteCount: Int { count * MemoryLayout<Float>.stride }
 
-  /// Zeros, one per trained parameter: for gradients, or for momentum.
+  /// Zeros, one per trained parameter: for gradients.
   public func makeStore(_ layout: ParameterLayout) -> ParameterStore {
-    ParameterStore(layout, windows: Encoder.allCases.map { windows[$0]! })
+    makeStore(layout, values: Tensor(zeros: [count]))
+  }
+
+  /// A store over memory of the caller's, `[count]`.
+  public func makeStore(_ layout: ParameterLayout, values: Tensor) -> ParameterStore {
+    ParameterStore(layout, windows: Encoder.allCases.map { windows[$0]! }, values: values)
   }
 }

@@ -14,7 +14,10 @@ public final class FloatStorage: @unchecked Sendable {
   /// Elements in the block.
   public let count: Int
 
-  /// Bytes to which every storage is aligned: a cache line, and the widest vector register.
+  /// Who keeps the memory; nil where it is this storage's own.
+  private let owner: AnyObject?
+
+  /// Bytes to which every storage of its own is aligned: a cache line, and the widest vector register.
   public static let alignment = 64
 
   /// Memory whose content is not defined yet.
@@ -25,7 +28,16 @@ public final class FloatStorage: @unchecked Sendable {
     guard status == 0, let block else { fatalError("out of memory for \(count) floats") }
     self.pointer = block.bindMemory(to: Float.self, capacity: max(1, count))
     self.count = count
+    owner = nil
   }
 
-  deinit { free(pointer) }
+  /// Memory that `owner` keeps, from `pointer` on: it is not freed here, and the owner lives as long as this storage.
+  public init(_ pointer: UnsafeMutablePointer<Float>, count: Int, keptBy owner: AnyObject) {
+    precondition(count >= 0, "a storage cannot hold \(count) elements")
+    self.pointer = pointer
+    self.count = count
+    self.owner = owner
+  }
+
+  deinit { if owner == nil { free(pointer) } }
 }

@@ -17,6 +17,12 @@ struct PrefixExtractor<Product: MatrixProduct> {
   /// Images that pass the frozen blocks together: enough for full-speed products, small beside the cache.
   private static var batchSize: Int { 16 }
 
+  /// The images that pass together with those of `range`, where all of `count` are cut into batches from the first on.
+  func groups(around range: Range<Int>, count: Int) -> Range<Int> {
+    let size = Self.batchSize
+    return range.lowerBound / size * size..<min(count, (range.upperBound + size - 1) / size * size)
+  }
+
   /// Features of training images, in the given order; `[images * tokens, width]`.
   ///
   /// A pure function of (seed, epoch, image): the same on whichever rank, in whichever batch. Throws the `Failure` of an

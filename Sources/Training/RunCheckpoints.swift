@@ -21,17 +21,19 @@ final class RunCheckpoints {
   private let report: RunReport
   private let identity: RunIdentity
   private let vector: TrainedVector
-  private let momentum: Tensor
+  private let engine: any GradientEngine
+  private let sharesParameters: Bool
   private let tensors: [CheckpointManifest.TrainedTensor]
   private let baseFingerprint: Hash128
-  private let share: Range<Int>
   private let base: BaseValues
   private var pending: PendingSave?
 
   /// Takes what differences are stored to from a model that is still untuned.
+  ///
+  /// `sharesParameters` tells whether the ranks of a host see each other's parameters.
   init(
-    _ settings: CheckpointSettings, folder: URL, model: CLIP, _ trained: TrainedParameters, momentum: ParameterStore,
-    identity: RunIdentity, _ collectives: any Collectives, report: RunReport
+    _ settings: CheckpointSettings, folder: URL, model: CLIP, _ trained: TrainedParameters, engine: any GradientEngine,
+    sharesParameters: Bool, identity: RunIdentity, _ collectives: any Collectives, report: RunReport
   ) {
     self.settings = settings
     self.collectives = collectives
@@ -39,22 +41,26 @@ final class RunCheckpoints {
     self.identity = identity
     directory = CheckpointDirectory(folder)
     vector = TrainedVector(trained, of: model.parameters)
-    self.momentum = momentum.values
+    self.engine = engine
+    self.sharesParameters = sharesParameters
     var end = 0
-    tensors = momentum.slots.map { slot in
+    tensors = trained.makeStore(model.parameters.layout, values: engine.gradients).slots.map { slot in
       defer { end += slot.range.count }
       return CheckpointManifest.TrainedTensor(
         name: slot.name, shape: slot.shape, range: end..<end + slot.range.count)
     }
     baseFingerprint = BaseFingerprint.of(
       model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) })
-    let share = evenShard(of: trained.count, rank: collectives.rank, worldSize: collectives.worldSize)
-    let values = vector.copy(share)
-    self.share = share
-    base = BaseValues { range, buffer in
-      precondition(share.lowerBound <= range.lowerBound && range.upperBound <= share.upperBound)
-      let part = range.lowerBound - share.lowerBound..<range.upperBound - share.lowerBound
-      _ = buffer.update(fromContentsOf: UnsafeBufferPointer(rebasing: values.buffer[part]))
+    base = Self.baseValues(vector, engine.savedRanges)
+  }
+
+  /// Copies of the vector's values in some ranges.
+  private static func baseValues(_ vector: TrainedVector, _ ranges: [Range<Int>]) -> BaseValues {
+    let copies = ranges.map { (range: $0, values: vector.copy($0)) }
+    return BaseValues { range, buffer in
+      let copy = copies.first { $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound }!
+      let start = range.lowerBound - copy.range.lowerBound
+      _ = buffer.update(fromContentsOf: UnsafeBufferPointer(rebasing: copy.values.buffer[start..<start + range.count]))
     }
   }
 
@@ -103,11 +109,17 @@ extension RunCheckpoints {
     if let zeroShot {
       manifest.state["zero_shot"] = .string(String(decoding: try JSONEncoder().encode(zeroShot), as: UTF8.self))
     }
-    let sources = [
-      ShardSource("parameters", start: share.lowerBound, vector.copy(share), base: base),
-      ShardSource("momentum", start: share.lowerBound, momentum.slice(share).copied()),
-    ]
-    pending = PendingSave(draft, manifest, sources, ShardOptions(level: settings.level))
+    pending = PendingSave(draft, manifest, snapshot(), ShardOptions(level: settings.level))
+  }
+
+  /// Copies of what this rank writes.
+  private func snapshot() -> [ShardSource] {
+    let ranges = engine.savedRanges
+    let parameters = ranges.map { ShardSource("parameters", start: $0.lowerBound, vector.copy($0), base: base) }
+    return parameters
+      + engine.stateNames.flatMap { name in
+        ranges.map { ShardSource(name, start: $0.lowerBound, engine.state(name, $0).copied()) }
+      }
   }
 
   /// Waits for the checkpoint that is being written, if there is one, and completes it.
@@ -145,10 +157,7 @@ extension RunCheckpoints {
       try identity.check(manifest.state["identity"], at: checkpoint.folder.path)
       try manifest.checkFits(tensors: tensors, baseFingerprint: baseFingerprint, at: checkpoint.folder.path)
     }
-    let parameters = Tensor(uninitialized: [momentum.count])
-    try checkpoint.readAll("parameters", into: parameters.buffer, base: base, collectives)
-    vector.write(parameters)
-    try checkpoint.readAll("momentum", into: momentum.buffer, collectives)
+    try read(checkpoint)
     report.info(
       "resuming from \(checkpoint.name): \(manifest.epoch) epochs and \(manifest.batchesDone) batches are done")
     return Restored(
@@ -157,6 +166,20 @@ extension RunCheckpoints {
       zeroShot: try manifest.state["zero_shot"]?.string.map {
         try JSONDecoder().decode(RunResults.TestOutcome.self, from: Data($0.utf8))
       })
+  }
+
+  /// Brings parameters and optimiser state back.
+  private func read(_ checkpoint: Checkpoint) throws {
+    // Untuned so far: the base that differences are stored to.
+    let parameters = vector.copy(0..<engine.gradients.count)
+    let own = BaseValues(parameters)
+    try checkpoint.readAll("parameters", into: parameters.buffer, base: own, collectives)
+    if !sharesParameters || collectives.nodeRank == 0 { vector.write(parameters) }
+    try collectives.agree {
+      for name in engine.stateNames {
+        for range in engine.heldRanges { try checkpoint.read(name, range, into: engine.state(name, range).buffer) }
+      }
+    }
   }
 
   private func find(_ resume: Resume) throws -> Checkpoint? {

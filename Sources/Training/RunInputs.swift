@@ -15,7 +15,7 @@ struct RunInputs: Sendable {
     let prompts: [[Int32]]
   }
 
-  let model: CLIP
+  var model: CLIP
   let training: Dataset
   let prompts: [[Int32]]
   let tests: [TestSet]

@@ -31,6 +31,8 @@ public struct RunResults: Codable, Sendable, Equatable {
     var reducedBytesPerStep: [String: Int]
     /// Bytes of gradients if every parameter were trained.
     var fullFineTuningBytesPerStep: Int
+    /// Steps that were left out because loss or gradients were not finite.
+    var skippedSteps: Int
     var extractionSeconds: Double
     var stepSeconds: Double
     var medianStepSeconds: Double?

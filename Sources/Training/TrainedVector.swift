@@ -18,6 +18,14 @@ struct TrainedVector {
     }
   }
 
+  /// Parameters of a range that lies inside one encoder, shared with the model; traps for other ranges.
+  func part(_ range: Range<Int>) -> Tensor {
+    let (window, start) = windows.last { $0.start <= range.lowerBound }!
+    let offset = window.lowerBound - start
+    precondition(range.upperBound + offset <= window.upperBound, "elements \(range) belong to two encoders")
+    return parameters.values(in: range.lowerBound + offset..<range.upperBound + offset)
+  }
+
   /// New memory that holds the vector's elements `range`.
   func copy(_ range: Range<Int>) -> Tensor {
     let copy = Tensor(uninitialized: [range.count])

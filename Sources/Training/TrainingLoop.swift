@@ -16,6 +16,8 @@ struct TrainingLoop<Product: MatrixProduct> {
   struct Outcome {
     var position = TrainingPosition()
     var finalLoss: Double?
+    /// Steps that were left out because something was not finite.
+    var skippedSteps = 0
     var extraction: Duration = .zero
     var stepTimes: [Duration] = []
   }
@@ -23,11 +25,10 @@ struct TrainingLoop<Product: MatrixProduct> {
   let settings: RunSettings
   let inputs: RunInputs
   let extractor: PrefixExtractor<Product>
-  let step: SkipTuningStep<Product>
-  let trained: TrainedParameters
+  let step: SkipTuningStep<ProgressingProduct<Product>>
+  let exchange: StepExchange
   let collectives: MeteredCollectives
   let report: RunReport
-  let momentum: ParameterStore
   let checkpoints: RunCheckpoints
   /// Stored with checkpoints, so that a resumed run can report it.
   let zeroShot: RunResults.TestOutcome?
@@ -45,6 +46,7 @@ struct TrainingLoop<Product: MatrixProduct> {
       let left = start.duration(to: .now) / max(1, done) * (settings.optimizer.epochs - outcome.position.epoch)
       report.line("\(title(epoch)): \(summary), \(Readable.duration(left)) left")
     }
+    try exchange.settle()
     if settings.checkpoint.isEnabled {
       try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
     }
@@ -54,6 +56,7 @@ struct TrainingLoop<Product: MatrixProduct> {
 
   /// Saves the state and ends all ranks with status 75.
   private func stop(_ outcome: Outcome) throws -> Never {
+    try exchange.settle()
     try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
     try checkpoints.complete()
     var failure = StopSignal.failure
@@ -68,13 +71,16 @@ struct TrainingLoop<Product: MatrixProduct> {
     let epoch = outcome.position.epoch
     let stepsLeft = (settings.limits.maxSteps ?? .max) - outcome.position.step
     let plan = try collectives.agree { try inputs.plan(settings, epoch: epoch) }
-    let shares = plan[outcome.position.batch...].prefix(stepsLeft).map { batch in
+    let epochShares = plan.map { batch in
       Array(batch[evenShard(of: batch.count, rank: collectives.rank, worldSize: collectives.worldSize)])
     }
+    let shares = Array(epochShares[outcome.position.batch...].prefix(stepsLeft))
+    let first = epochShares.prefix(outcome.position.batch).reduce(0) { $0 + $1.count }
+    let images = first..<first + shares.reduce(0) { $0 + $1.count }
     var extraction: Duration = .zero
     let features: PrefixFeatures
     do {
-      features = try timed(&extraction) { try extract(shares.flatMap { $0 }, epoch: epoch) }
+      features = try timed(&extraction) { try extract(images, of: epochShares.flatMap { $0 }, epoch: epoch) }
     } catch let failure as Failure where failure.status == .requeue {
       try stop(outcome)
     }
@@ -94,6 +100,7 @@ struct TrainingLoop<Product: MatrixProduct> {
     defer { report.dropProgress() }
     var firstImage = 0
     var lossSum = 0.0
+    let skippedBefore = outcome.skippedSteps
     var total: Duration = .zero
     for (index, share) in shares.enumerated() {
       var time: Duration = .zero
@@ -102,17 +109,22 @@ struct TrainingLoop<Product: MatrixProduct> {
         try takeStep(number, features.window(firstImage..<firstImage + share.count), share, rates)
       }
       firstImage += share.count
-      lossSum += result.loss
+      if result.news.isSkipped {
+        outcome.skippedSteps += 1
+        report.warning("step \(number) is left out: its loss or a gradient is not finite")
+      } else {
+        lossSum += result.news.loss
+        outcome.finalLoss = result.news.loss
+      }
       total += time
-      outcome.finalLoss = result.loss
       outcome.stepTimes.append(time)
       record(number, epoch: epoch, result, rates, time)
-      report.update(index + 1, note: "loss \(Readable.fixed(result.loss, 4))")
+      report.update(index + 1, note: "loss \(Readable.fixed(result.news.loss, 4))")
       advance(&outcome.position, batchCount: batchCount)
-      if result.isStopRequested { try stop(outcome) }
-      try keepState(outcome, isWritten: result.isCheckpointWritten)
+      if result.news.isStopRequested { try stop(outcome) }
+      try keepState(outcome, isWritten: result.news.isCheckpointWritten)
     }
-    return (lossSum / Double(shares.count), total)
+    return (lossSum / Double(max(1, shares.count - outcome.skippedSteps + skippedBefore)), total)
   }
 
   private func advance(_ position: inout TrainingPosition, batchCount: Int) {
@@ -128,19 +140,25 @@ struct TrainingLoop<Product: MatrixProduct> {
   private func keepState(_ outcome: Outcome, isWritten: Bool) throws {
     if isWritten { try checkpoints.complete() }
     if settings.checkpoint.isDue(at: outcome.position) {
+      try exchange.settle()
       try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
     }
   }
 
-  private func extract(_ images: [Int], epoch: Int) throws -> PrefixFeatures {
-    report.start("\(title(epoch)) features", unit: "image", total: images.count)
+  /// Features of a range of this rank's images of the epoch.
+  ///
+  /// Whole groups are made, as by a run that is not cut here: the last bits of a product depend on its shape.
+  private func extract(_ range: Range<Int>, of images: [Int], epoch: Int) throws -> PrefixFeatures {
+    let groups = extractor.groups(around: range, count: images.count)
+    report.start("\(title(epoch)) features", unit: "image", total: groups.count)
     defer { report.dropProgress() }
-    return try collectives.agree {
-      try extractor.extract(images, epoch: epoch) {
+    let features = try collectives.agree {
+      try extractor.extract(Array(images[groups]), epoch: epoch) {
         report.update($0)
         try StopSignal.check()
       }
     }
+    return features.window(range.lowerBound - groups.lowerBound..<range.upperBound - groups.lowerBound)
   }
 
   private func rate(of encoder: Encoder, epoch: Int) -> Double {
@@ -153,62 +171,27 @@ struct TrainingLoop<Product: MatrixProduct> {
 
 extension TrainingLoop {
   private struct StepResult {
-    let loss: Double
+    let news: StepExchange.News
     let keptClasses: [Int]
-    /// Whether every rank has written its shard of the pending checkpoint.
-    let isCheckpointWritten: Bool
-    /// Whether any rank was asked to stop.
-    let isStopRequested: Bool
   }
 
-  /// Loss, gradients, their sum over the ranks, and the update.
+  /// Loss, gradients, and the update that follows from those of all ranks.
   private func takeStep(
     _ number: Int, _ images: PrefixFeatures, _ share: [Int], _ rates: [Encoder: Double]
   ) throws -> StepResult {
+    exchange.start(step: number, rates: rates, isShardWritten: checkpoints.isWritten)
     let result = try step.run(
       images: images, labels: share.map { inputs.training.train[$0].label }, globalBatch: inputs.globalBatch,
-      step: number
-    ) { scores in
-      try collectives.meter.phase("class_scores") { try collectives.allReduce(&scores, .max) }
-    }
-    try collectives.meter.phase("gradients") { try collectives.allReduce(step.gradients.values.buffer, .sum) }
-    let news = try exchangeNews(result.losses, step: number)
-    for encoder in Encoder.allCases {
-      let window = trained.windows[encoder]!
-      settings.optimizer.sgd.update(
-        inputs.model.parameters.values(in: window), gradient: step.gradients.values(in: window),
-        momentumBuffer: momentum.values(in: window), rate: rates[encoder]!)
-    }
-    return StepResult(
-      loss: news.loss, keptClasses: result.keptClasses, isCheckpointWritten: news.isCheckpointWritten,
-      isStopRequested: news.isStopRequested)
-  }
-
-  /// The mean loss of the global batch, and with it what ranks must know of each other at every step: whether all have
-  /// written their shard of a checkpoint, and whether any was asked to stop.
-  ///
-  /// Throws on all ranks where the loss is not finite, or where rank 0 cannot write.
-  private func exchangeNews(
-    _ losses: [Double], step: Int
-  ) throws -> (loss: Double, isCheckpointWritten: Bool, isStopRequested: Bool) {
-    let flags = [report.hasTrouble, checkpoints.isWritten, StopSignal.isRequested]
-    var sums = [losses.reduce(0, +)] + flags.map { $0 ? 1 : 0 }
-    try collectives.meter.phase("losses") { try collectives.allReduce(&sums, .sum) }
-    if sums[1] > 0 { try collectives.agree { try report.check() } }
-    let loss = sums[0] / Double(inputs.globalBatch)
-    guard loss.isFinite else {
-      throw Failure(
-        .badData, at: "step \(step)", "the loss is \(loss.isNaN ? "not a number" : "infinite"): training has diverged",
-        remedy: "lower optim.text_lr and optim.image_lr")
-    }
-    return (loss, sums[2] == Double(collectives.worldSize), sums[3] > 0)
+      step: number, exchange: exchange)
+    if result.hasGradients { try exchange.endStep() }
+    return StepResult(news: exchange.news, keptClasses: result.keptClasses)
   }
 
   private func record(
     _ number: Int, epoch: Int, _ result: StepResult, _ rates: [Encoder: Double], _ time: Duration
   ) {
     report.record([
-      "step": .integer(number), "epoch": .integer(epoch), "loss": .double(result.loss),
+      "step": .integer(number), "epoch": .integer(epoch), "loss": .double(result.news.loss),
       "text_lr": .double(rates[.text]!), "image_lr": .double(rates[.image]!),
       "kept_classes": .list(result.keptClasses.map { .integer($0) }), "seconds": .double(time.inSeconds),
     ])

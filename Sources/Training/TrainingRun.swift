@@ -63,21 +63,25 @@ public struct TrainingRun<Product: MatrixProduct> {
   public func run() throws -> RunResults {
     let inputs = try prepare()
     let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
-    let momentum = trained.makeStore(inputs.model.parameters.layout)
+    let engine = try makeEngine(inputs.model, trained)
     let checkpoints = RunCheckpoints(
       settings.checkpoint, folder: settings.runDirectory.appendingPathComponent("checkpoints"), model: inputs.model,
-      trained, momentum: momentum, identity: RunIdentity(resolved, classNames: inputs.training.classNames), collectives,
-      report: report)
+      trained, engine: engine, sharesParameters: sharesParameters,
+      identity: RunIdentity(resolved, classNames: inputs.training.classNames), collectives, report: report)
     // Class prototypes are those of the untuned model: the step is made before its weights are brought back.
-    let step = makeStep(inputs, trained)
+    let step = makeStep(inputs, trained, engine)
+    try collectives.barrier()
     let restored = try checkpoints.restore(resume)
     try collectives.agree { try report.openMetrics(from: restored?.position.step ?? 0) }
     var zeroShot = restored?.zeroShot
     if settings.evaluation.zeroShot, restored == nil { zeroShot = try test(inputs, "zero-shot") }
 
     let loop = TrainingLoop(
-      settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step, trained: trained,
-      collectives: collectives, report: report, momentum: momentum, checkpoints: checkpoints, zeroShot: zeroShot)
+      settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step,
+      exchange: StepExchange(
+        engine, layers: trained.layerRanges(of: inputs.model), settings.exchange, globalBatch: inputs.globalBatch,
+        collectives, report: report),
+      collectives: collectives, report: report, checkpoints: checkpoints, zeroShot: zeroShot)
     let outcome = try loop.run(from: restored?.position ?? TrainingPosition(), loss: restored?.loss)
     let tuned = settings.evaluation.tuned ? try test(inputs, "tuned") : nil
     let results = try makeResults(inputs, trained, outcome, zeroShot: zeroShot, tuned: tuned)
@@ -126,7 +130,8 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   /// Judges everything, then takes the run directory.
   private func prepare() throws -> RunInputs {
-    let inputs = try judge()
+    var inputs = try judge()
+    if sharesParameters { inputs.model = try inputs.model.shared(among: collectives) }
     try collectives.agree {
       try report.open(settings.runDirectory, resolved, resume: resume, logTo: environment.logDestination)
     }
@@ -139,7 +144,9 @@ public struct TrainingRun<Product: MatrixProduct> {
   }
 
   /// The step of a model that is still untuned, with what is trained said in the log.
-  private func makeStep(_ inputs: RunInputs, _ trained: TrainedParameters) -> SkipTuningStep<Product> {
+  private func makeStep(
+    _ inputs: RunInputs, _ trained: TrainedParameters, _ engine: any GradientEngine
+  ) -> SkipTuningStep<ProgressingProduct<Product>> {
     let (model, startLayer) = (inputs.model, settings.method.startLayer)
     let classSkip = ClassSkip(
       classCount: inputs.prompts.count, settings.method.classSkip,
@@ -151,7 +158,23 @@ public struct TrainingRun<Product: MatrixProduct> {
         + "\(Readable.bytes(trained.byteCount)) of gradients (full fine-tuning: \(fullBytes))")
     let textPrefix = model.textPrefix(
       inputs.prompts, upTo: startLayer, arena: Arena(), by: environment.product)
-    return SkipTuningStep(model, trained, classSkip, textPrefix: textPrefix, by: environment.product)
+    return SkipTuningStep(
+      model, trained, classSkip, textPrefix: textPrefix,
+      gradients: trained.makeStore(model.parameters.layout, values: engine.gradients),
+      by: ProgressingProduct(environment.product, ProgressHook { engine.poll() }))
+  }
+
+  private func makeEngine(_ model: CLIP, _ trained: TrainedParameters) throws -> any GradientEngine {
+    switch settings.exchange.mode {
+    case .sharded:
+      try ShardedEngine(model, trained, settings.optimizer.sgd, settings.exchange, collectives)
+    case .replicated: ReplicatedEngine(model, trained, settings.optimizer.sgd, collectives)
+    }
+  }
+
+  /// Whether the ranks of a host have one copy of the weights.
+  private var sharesParameters: Bool {
+    settings.exchange.mode == .sharded && settings.exchange.twoLevel && collectives.nodeSize > 1
   }
 
   private func makeExtractor(_ inputs: RunInputs) -> PrefixExtractor<Product> {
@@ -219,7 +242,8 @@ extension TrainingRun {
       trainedParameters: trained.count,
       totalParameters: layout.count, reducedBytesPerStep: reducedBytesPerStep(times.count),
       fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,
-      extractionSeconds: outcome.extraction.inSeconds, stepSeconds: times.reduce(0, +),
+      skippedSteps: outcome.skippedSteps, extractionSeconds: outcome.extraction.inSeconds,
+      stepSeconds: times.reduce(0, +),
       medianStepSeconds: times.isEmpty ? nil : times[times.count / 2],
       peakMemoryBytes: try collectives.allReduce(ProcessMemory.peakBytes, .max))
     return RunResults(

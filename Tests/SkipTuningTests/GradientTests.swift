@@ -47,12 +47,9 @@ import Testing
     let layout = model.imageEmbedding.layout(count: labels.count)
     let x = Tensor(uninitialized: [layout.tokenCount, model.imageTower.width])
     model.imagePrefix(pixels, into: x, upTo: trained.startLayer, arena: arena, by: product)
-    let outcome = step.run(
-      images: PrefixFeatures(x, layout), labels: labels, globalBatch: labels.count, step: 0
-    ) { scores in
-      // The golden's kept classes are a given set: rank them first.
-      for index in scores.indices { scores[index] = kept.contains(index) ? ClassSkip.ownClassScore : 0 }
-    }
+    let outcome = try step.run(
+      images: PrefixFeatures(x, layout), labels: labels, globalBatch: labels.count, step: 0,
+      exchange: GivenClasses(kept: kept, gradients: step.gradients))
     return (outcome.losses, outcome.keptClasses, step.gradients)
   }
 
@@ -75,4 +72,22 @@ import Testing
   static func length(_ tensor: Tensor) -> Float {
     tensor.buffer.reduce(0) { $0 + $1 * $1 }.squareRoot()
   }
+}
+
+/// The whole batch, but a given set of classes ranks first: the golden's.
+private struct GivenClasses: BatchExchange {
+  let kept: [Int]
+  let gradients: ParameterStore
+
+  func maximumOverBatch(_ scores: inout [Float]) {
+    for index in scores.indices { scores[index] = kept.contains(index) ? ClassSkip.ownClassScore : 0 }
+  }
+  func textShare(tokens: [Int]) -> Range<Int> { tokens.indices }
+  func completeTexts(_ features: Tensor, tokens: [Int]) {}
+  func goesOn(losses: [Double]) -> Bool { true }
+  func startTextGradients(_ gradients: Tensor, tokens: [Int]) {}
+  func finishTextGradients(_ gradients: Tensor) {}
+  func begin() { gradients.values.fill(0) }
+  func willUse(_ encoder: Encoder, layer: Int) {}
+  func gradientsReady(_ encoder: Encoder, layer: Int) {}
 }

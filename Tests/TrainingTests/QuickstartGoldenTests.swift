@@ -62,9 +62,9 @@ import Testing
     let x = Tensor(uninitialized: [layout.tokenCount, model.imageTower.width])
     model.imagePrefix(
       try golden.tensor("pixel_values"), into: x, upTo: startLayer, arena: Arena(), by: Self.product)
-    let outcome = step.run(
+    let outcome = try step.run(
       images: PrefixFeatures(x, layout), labels: labels, globalBatch: labels.count, step: 0,
-      maximumOverBatch: { _ in })
+      exchange: WholeBatch(step.gradients))
 
     let loss = outcome.losses.reduce(0, +) / Double(labels.count)
     #expect(abs(loss / Double(try golden.tensor("loss")[0]) - 1) < 1e-5)

@@ -43,6 +43,15 @@ void skt_difference(uint32_t *differences, const uint32_t *words, const uint32_t
 /// The inverse of skt_difference, in place: words[i] is a difference before and a word after.
 void skt_undo_difference(uint32_t *words, const uint32_t *base, size_t count);
 
+// quantize.c: bfloat16 on the wire, with what rounding took away kept for the next time ("error feedback")
+
+/// q = bfloat16(x + residual), to nearest even; residual = x + residual - q
+void skt_quantize_bf16(uint16_t *q, float *residual, const float *x, size_t count);
+/// q = bfloat16(p - former + residual); residual = p - former + residual - q; p = former + q
+void skt_quantize_update_bf16(uint16_t *q, float *residual, float *p, const float *former, size_t count);
+/// y[i] += q[i]
+void skt_add_bf16(float *y, const uint16_t *q, size_t count);
+
 // rows.c
 
 /// y[r] = (x[r] - mean) * rstd * gamma + beta; keeps mean[r] and rstd[r] for the backward pass. y may be x.

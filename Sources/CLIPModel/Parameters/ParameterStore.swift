@@ -14,9 +14,16 @@ public struct ParameterStore: Sendable {
 
   /// Zeros for the given parts of the flat order (all of it if none are given).
   public init(_ layout: ParameterLayout, windows: [Range<Int>]? = nil) {
+    let windows = windows ?? [0..<layout.count]
+    self.init(layout, windows: windows, values: Tensor(zeros: [windows.reduce(0) { $0 + $1.count }]))
+  }
+
+  /// Values that lie in memory of the caller's, window after window; traps where they are not as many.
+  public init(_ layout: ParameterLayout, windows: [Range<Int>], values: Tensor) {
+    precondition(values.count == windows.reduce(0) { $0 + $1.count }, "\(values.count) values do not fill \(windows)")
     self.layout = layout
-    self.windows = windows ?? [0..<layout.count]
-    values = Tensor(zeros: [self.windows.reduce(0) { $0 + $1.count }])
+    self.windows = windows
+    self.values = values
   }
 
   /// Parameters that are stored whole, in flat order.

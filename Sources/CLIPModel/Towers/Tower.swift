@@ -47,13 +47,17 @@ public struct Tower: Sendable {
 
   /// Runs everything from block `startLayer` on.
   ///
-  /// Overwrites `x [n, w]`, the features that enter that block.
+  /// Overwrites `x [n, w]`, the features that enter that block. `willUse` is called before the parameters of a block are
+  /// used (`depth` stands for final norm and projection).
   public func forward(
-    _ x: Tensor, _ layout: SequenceLayout, from startLayer: Int, arena: Arena, by product: some MatrixProduct
-  ) -> Pass {
-    let tapes = (startLayer..<depth).map {
-      block.forward(x, layout, parameters.block($0), arena: arena, by: product)
+    _ x: Tensor, _ layout: SequenceLayout, from startLayer: Int, arena: Arena, by product: some MatrixProduct,
+    willUse: (Int) throws -> Void = { _ in }
+  ) rethrows -> Pass {
+    let tapes = try (startLayer..<depth).map {
+      try willUse($0)
+      return block.forward(x, layout, parameters.block($0), arena: arena, by: product)
     }
+    try willUse(depth)
     return project(x, layout, startLayer: startLayer, tapes: tapes, arena: arena, by: product)
   }
 
@@ -70,18 +74,18 @@ public struct Tower: Sendable {
   /// Adds the gradients of everything from the pass's start layer on, given `dFeatures [s, e]`.
   ///
   /// Blocks are left from the last to the first, so gradients of later blocks are final earlier; `onReady` is told each
-  /// time a block's are (`depth` stands for final norm and projection).
+  /// time a block's are, and its parameters not used any more (`depth` stands for final norm and projection).
   public func backward(
     _ dFeatures: Tensor, _ pass: Pass, gradients: TowerParameters, arena: Arena, by product: some MatrixProduct,
-    onReady: (Int) -> Void = { _ in }
-  ) {
+    onReady: (Int) throws -> Void = { _ in }
+  ) rethrows {
     let dx = backwardProjection(dFeatures, pass, gradients: gradients, arena: arena, by: product)
-    onReady(depth)
+    try onReady(depth)
     for layer in (pass.startLayer..<depth).reversed() {
       block.backward(
         dx, pass.layout, parameters.block(layer), pass.tapes[layer - pass.startLayer],
         gradients: gradients.block(layer), arena: arena, by: product)
-      onReady(layer)
+      try onReady(layer)
     }
   }
 }

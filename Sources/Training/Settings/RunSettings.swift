@@ -22,6 +22,7 @@ public struct RunSettings: Sendable {
   var method: MethodSettings
   var batch: BatchSettings
   var optimizer: OptimizerSettings
+  var exchange: ExchangeSettings
   var augmentation: AugmentationSettings
   var evaluation: EvaluationSettings
   var checkpoint: CheckpointSettings
@@ -53,6 +54,7 @@ public struct RunSettings: Sendable {
     method = try reader.section("method", "what is skipped", MethodSettings.init)
     batch = try reader.section("batch", "images per step, and their order", BatchSettings.init)
     optimizer = try reader.section("optim", "SGD and its schedule", OptimizerSettings.init)
+    exchange = try reader.section("exchange", "what ranks exchange at a step", ExchangeSettings.init)
     augmentation = try reader.section("augment", "random crops of the training images", AugmentationSettings.init)
     evaluation = try reader.section("evaluate", "how accuracy is measured", EvaluationSettings.init)
     checkpoint = try reader.section("checkpoint", "saving of training's state", CheckpointSettings.init)

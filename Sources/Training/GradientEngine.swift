@@ -1,0 +1,210 @@
+import CLIPModel
+import Collectives
+import GradientExchange
+import Kernels
+import Optimization
+import SkipTuning
+import Tensors
+
+/// Turns the gradients of all ranks into updated parameters.
+///
+/// Collective: all ranks use it in step.
+protocol GradientEngine: AnyObject {
+  /// This rank's gradients of the trained vector.
+  var gradients: Tensor { get }
+  /// Elements of the trained vector whose optimiser state this rank holds.
+  var heldRanges: [Range<Int>] { get }
+  /// Elements that this rank writes to checkpoints: all ranks' together are the vector.
+  var savedRanges: [Range<Int>] { get }
+  /// Vectors of the optimiser's state, by the names that checkpoints give them.
+  var stateNames: [String] { get }
+  /// State of elements that lie in one of the ranges held, shared.
+  func state(_ name: String, _ range: Range<Int>) -> Tensor
+
+  /// Starts a step whose updates have these learning rates; gradients are zero afterwards.
+  func begin(rates: [Encoder: Double]) throws
+  /// A layer's gradients are final and its parameters not used any more.
+  func gradientsReady(_ encoder: Encoder, layer: Int) throws
+  /// Waits until a layer's parameters are those of the last step.
+  func willUse(_ encoder: Encoder, layer: Int) throws
+  /// Gradients of all layers are final; where `decides` is false in the end, the step is left out.
+  func endStep(decides: () throws -> Bool) throws
+  /// Waits until all parameters are there.
+  func settle() throws
+  /// Moves communication on, from inside the computation.
+  func poll()
+}
+
+/// All ranks sum all gradients and update all parameters: the plain twin of `ShardedEngine`.
+final class ReplicatedEngine: GradientEngine {
+  let gradients: Tensor
+  private let momentum: Tensor
+  private var rates: [Encoder: Double] = [:]
+  private let trained: TrainedParameters
+  private let parameters: ParameterStore
+  private let collectives: MeteredCollectives
+  private let optimizer: SGD
+
+  init(_ model: CLIP, _ trained: TrainedParameters, _ optimizer: SGD, _ collectives: MeteredCollectives) {
+    self.trained = trained
+    self.optimizer = optimizer
+    self.collectives = collectives
+    parameters = model.parameters
+    gradients = Tensor(zeros: [trained.count])
+    momentum = Tensor(zeros: [trained.count])
+  }
+
+  var heldRanges: [Range<Int>] { [0..<trained.count] }
+  /// State is the same everywhere, so each rank writes an even share.
+  var savedRanges: [Range<Int>] {
+    [evenShard(of: trained.count, rank: collectives.rank, worldSize: collectives.worldSize)]
+  }
+  var stateNames: [String] { ["momentum"] }
+  func state(_ name: String, _ range: Range<Int>) -> Tensor { momentum.slice(range) }
+
+  func begin(rates: [Encoder: Double]) {
+    self.rates = rates
+    gradients.fill(0)
+  }
+
+  func gradientsReady(_ encoder: Encoder, layer: Int) {}
+  func willUse(_ encoder: Encoder, layer: Int) {}
+  func settle() {}
+  func poll() {}
+
+  func endStep(decides: () throws -> Bool) throws {
+    try collectives.meter.phase("gradients") { try collectives.allReduce(gradients.buffer, .sum) }
+    guard try decides() else { return }
+    let store = trained.makeStore(parameters.layout, values: gradients)
+    let state = trained.makeStore(parameters.layout, values: momentum)
+    for encoder in Encoder.allCases {
+      let window = trained.windows[encoder]!
+      optimizer.update(
+        parameters.values(in: window), gradient: store.values(in: window), momentumBuffer: state.values(in: window),
+        rate: rates[encoder]!)
+    }
+  }
+}
+
+/// Each rank sums and updates its slices of the trained vector, and keeps the optimiser's state of these alone.
+final class ShardedEngine: GradientEngine {
+  private let exchange: ShardedExchange
+  private let collectives: MeteredCollectives
+  private let overlaps: Bool
+  private let updateState: UpdateState
+  private let segments: [Encoder: [Int: Int]]
+
+  /// What an update works with; apart, so that the exchange does not hold the engine that holds it.
+  private final class UpdateState {
+    var rates: [Encoder: Double] = [:]
+    var momentum = Tensor(zeros: [0])
+  }
+
+  /// An engine for a model whose parameters the ranks of a host share if `settings.twoLevel`.
+  init(
+    _ model: CLIP, _ trained: TrainedParameters, _ optimizer: SGD, _ settings: ExchangeSettings,
+    _ collectives: MeteredCollectives
+  ) throws {
+    self.collectives = collectives
+    overlaps = settings.overlap
+    let (plan, segments) = trained.bucketPlan(of: model, settings, worldSize: collectives.worldSize)
+    self.segments = segments
+    let state = UpdateState()
+    updateState = state
+    let vector = TrainedVector(trained, of: model.parameters)
+    exchange = try ShardedExchange(plan, collectives, settings.options) {
+      vector.part($0)
+    } update: { part, gradient in
+      optimizer.update(
+        vector.part(part.range), gradient: gradient, momentumBuffer: state.momentum.slice(part.owned),
+        rate: state.rates[Encoder.allCases[part.group]]!)
+    }
+    state.momentum = Tensor(zeros: [exchange.ownedCount])
+  }
+
+  var gradients: Tensor { exchange.gradients }
+  var heldRanges: [Range<Int>] { exchange.parts.map(\.range).filter { !$0.isEmpty } }
+  var savedRanges: [Range<Int>] { heldRanges }
+  var stateNames: [String] { ["momentum"] }
+
+  func state(_ name: String, _ range: Range<Int>) -> Tensor {
+    let part = exchange.parts.first {
+      $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound
+    }!
+    let start = part.owned.lowerBound + range.lowerBound - part.range.lowerBound
+    return updateState.momentum.slice(start..<start + range.count)
+  }
+
+  func begin(rates: [Encoder: Double]) throws {
+    try phase("gradients") { try exchange.begin() }
+    // After what was left of the step before, which had its own.
+    updateState.rates = rates
+  }
+
+  func gradientsReady(_ encoder: Encoder, layer: Int) throws {
+    try exchange.gradientsReady(segments[encoder]![layer]!)
+    if overlaps { try phase("gradients") { try exchange.progress() } }
+  }
+
+  func willUse(_ encoder: Encoder, layer: Int) throws {
+    try phase("gradients") { try exchange.waitForParameters(of: segments[encoder]![layer]!) }
+  }
+
+  func endStep(decides: () throws -> Bool) throws {
+    guard exchange.appliesEagerly else {
+      try phase("gradients") { try exchange.waitForSums() }
+      let applies = try decides()
+      return try phase("gradients") { try exchange.release(applies: applies) }
+    }
+    if !overlaps { try settle() }
+    _ = try decides()
+  }
+
+  func settle() throws { try phase("gradients") { try exchange.finish() } }
+
+  func poll() { if overlaps { phase("gradients") { exchange.poll() } } }
+
+  private func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    try collectives.meter.phase(name, body)
+  }
+}
+
+extension TrainedParameters {
+  /// Elements of the trained vector that belong to each layer, by encoder; the layer after the last block stands for final
+  /// norm and projection.
+  func layerRanges(of model: CLIP) -> [Encoder: [Int: Range<Int>]] {
+    var start = 0
+    var ranges: [Encoder: [Int: Range<Int>]] = [:]
+    for encoder in Encoder.allCases {
+      let window = windows[encoder]!
+      let offset = start - window.lowerBound
+      let layers = startLayer...model.tower(encoder).depth
+      let starts = layers.map { model.parameters.layout.trainedRange(of: encoder, from: $0).lowerBound + offset }
+      let ends = starts.dropFirst() + [start + window.count]
+      ranges[encoder] = Dictionary(uniqueKeysWithValues: zip(layers, zip(starts, ends).map { $0..<$1 }))
+      start += window.count
+    }
+    return ranges
+  }
+
+  /// The cut of the trained vector, and the segment of each layer: the image encoder's from the last to the first, then
+  /// the text encoder's, as the backward pass finishes them.
+  func bucketPlan(
+    of model: CLIP, _ settings: ExchangeSettings, worldSize: Int
+  ) -> (plan: BucketPlan, segments: [Encoder: [Int: Int]]) {
+    var segments: [BucketPlan.Segment] = []
+    var indices: [Encoder: [Int: Int]] = [:]
+    for (group, encoder) in Encoder.allCases.enumerated() {
+      let ranges = layerRanges(of: model)[encoder]!
+      for layer in ranges.keys.sorted(by: >) {
+        indices[encoder, default: [:]][layer] = segments.count
+        segments.append(BucketPlan.Segment(ranges[layer]!, group: group))
+      }
+    }
+    let counts = settings.bucketCounts
+    return (
+      BucketPlan(segments: segments, worldSize: worldSize, bucketCount: counts.usual, firstBucketCount: counts.first),
+      indices
+    )
+  }
+}
