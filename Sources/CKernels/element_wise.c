@@ -15,22 +15,26 @@ SKT_CLONES void skt_add_column_sums(float *restrict sums, const float *restrict 
     for (size_t c = 0; c < columns; c++) sums[c] += x[c];
 }
 
-SKT_CLONES void skt_quick_gelu(float *restrict y, const float *restrict x, size_t count) {
+SKT_CLONES void skt_quick_gelu(float *y, const float *x, size_t count) {
+  SKT_ELEMENT_WISE
   for (size_t i = 0; i < count; i++) y[i] = x[i] * skt_sigmoid(1.702f * x[i]);
 }
 
 SKT_CLONES void skt_quick_gelu_backward(float *dx, const float *dy, const float *restrict x, size_t count) {
+  SKT_ELEMENT_WISE
   for (size_t i = 0; i < count; i++) {
     const float s = skt_sigmoid(1.702f * x[i]);
     dx[i] = dy[i] * (s + 1.702f * x[i] * s * (1.0f - s));
   }
 }
 
-SKT_CLONES void skt_gelu(float *restrict y, const float *restrict x, size_t count) {
+SKT_CLONES void skt_gelu(float *y, const float *x, size_t count) {
+  SKT_ELEMENT_WISE
   for (size_t i = 0; i < count; i++) y[i] = x[i] * skt_normal_cdf(x[i]);
 }
 
 SKT_CLONES void skt_gelu_backward(float *dx, const float *dy, const float *restrict x, size_t count) {
+  SKT_ELEMENT_WISE
   for (size_t i = 0; i < count; i++) {
     const float density = 0.398942280f * skt_exp(-0.5f * x[i] * x[i]);
     dx[i] = dy[i] * (skt_normal_cdf(x[i]) + x[i] * density);

@@ -1,34 +1,6 @@
 #include "CKernels.h"
-#include "vector_code.h"
-#include <float.h>
+#include "row_sums.h"
 #include <math.h>
-
-SKT_INLINE float sum(const float *x, size_t count) {
-  SKT_REASSOCIATE
-  float total = 0;
-  for (size_t i = 0; i < count; i++) total += x[i];
-  return total;
-}
-
-SKT_INLINE float dot(const float *x, const float *y, size_t count) {
-  SKT_REASSOCIATE
-  float total = 0;
-  for (size_t i = 0; i < count; i++) total += x[i] * y[i];
-  return total;
-}
-
-SKT_INLINE float sum_of_squared_distances(const float *x, float centre, size_t count) {
-  SKT_REASSOCIATE
-  float total = 0;
-  for (size_t i = 0; i < count; i++) total += (x[i] - centre) * (x[i] - centre);
-  return total;
-}
-
-SKT_INLINE float maximum(const float *x, size_t count) {
-  float best = -FLT_MAX;
-  for (size_t i = 0; i < count; i++) best = x[i] > best ? x[i] : best;
-  return best;
-}
 
 SKT_CLONES void skt_layer_norm(float *y, float *mean, float *rstd, const float *x, const float *restrict gamma,
                                const float *restrict beta, size_t rows, size_t columns, float epsilon) {
@@ -37,6 +9,7 @@ SKT_CLONES void skt_layer_norm(float *y, float *mean, float *rstd, const float *
     const float centre = sum(x, columns) / (float)columns;
     const float variance = sum_of_squared_distances(x, centre, columns) / (float)columns;
     const float scale = 1.0f / sqrtf(variance + epsilon);
+    SKT_ELEMENT_WISE
     for (size_t c = 0; c < columns; c++) y[c] = (x[c] - centre) * scale * gamma[c] + beta[c];
     mean[r] = centre;
     rstd[r] = scale;
@@ -73,21 +46,15 @@ SKT_CLONES void skt_layer_norm_backward(float *restrict dx, float *restrict dgam
   }
 }
 
-SKT_CLONES void skt_softmax(float *x, size_t rows, size_t columns, float scale, int causal) {
-  for (size_t r = 0; r < rows; r++, x += columns) {
-    const size_t seen = causal && r + 1 < columns ? r + 1 : columns;
-    const float top = maximum(x, seen);
-    for (size_t c = 0; c < seen; c++) x[c] = skt_exp(scale * (x[c] - top));
-    const float inverse = 1.0f / sum(x, seen);
-    for (size_t c = 0; c < seen; c++) x[c] *= inverse;
-    for (size_t c = seen; c < columns; c++) x[c] = 0;
-  }
+SKT_CLONES void skt_softmax(float *x, size_t rows, size_t columns, float scale) {
+  for (size_t r = 0; r < rows; r++, x += columns) softmax(x, columns, scale);
 }
 
 SKT_CLONES void skt_softmax_backward(float *ds, const float *dp, const float *restrict p, size_t rows, size_t columns,
                                      float scale) {
   for (size_t r = 0; r < rows; r++, ds += columns, dp += columns, p += columns) {
     const float mean = dot(dp, p, columns);
+    SKT_ELEMENT_WISE
     for (size_t c = 0; c < columns; c++) ds[c] = scale * p[c] * (dp[c] - mean);
   }
 }
@@ -96,6 +63,7 @@ SKT_CLONES void skt_normalize(float *y, float *norm, const float *x, size_t rows
   for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
     norm[r] = sqrtf(dot(x, x, columns));
     const float inverse = 1.0f / norm[r];
+    SKT_ELEMENT_WISE
     for (size_t c = 0; c < columns; c++) y[c] = x[c] * inverse;
   }
 }
@@ -104,6 +72,7 @@ SKT_CLONES void skt_normalize_backward(float *dx, const float *dy, const float *
                                        size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++, dx += columns, dy += columns, y += columns) {
     const float projection = dot(dy, y, columns), inverse = 1.0f / norm[r];
+    SKT_ELEMENT_WISE
     for (size_t c = 0; c < columns; c++) dx[c] = (dy[c] - y[c] * projection) * inverse;
   }
 }

@@ -18,6 +18,10 @@
 /// Lets a loop's sums be split over vector lanes; stands first in a block.
 #define SKT_REASSOCIATE _Pragma("clang fp reassociate(on) contract(fast)")
 
+/// Before a loop whose result may be written in place: element i depends on elements i alone, so arrays that are the same
+/// are as good as arrays apart.
+#define SKT_ELEMENT_WISE _Pragma("clang loop vectorize(assume_safety)")
+
 #define SKT_INLINE static inline __attribute__((always_inline))
 
 /// e^x with a relative error of about 1e-7, free of branches so that loops over it become vector code. Outside

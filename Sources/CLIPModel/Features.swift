@@ -18,7 +18,7 @@ extension CLIP {
   public func textFeatures(_ prompts: [[Int32]], arena: Arena, by product: some MatrixProduct) -> Tensor {
     let layout = textEmbedding.layout(prompts)
     let x = arena.tensor([layout.tokenCount, textTower.width])
-    textEmbedding.forward(prompts, into: x)
+    textEmbedding.forward(prompts, layout, into: x)
     return textTower.features(x, layout, from: 0, arena: arena, by: product)
   }
 }

@@ -1,9 +1,6 @@
-import CKernels
 import Tensors
 
-/// Multi-head self-attention, `softmax(Q Kᵀ / sqrt(d)) V` for each sequence and head (Vaswani et al., 2017).
-///
-/// Queries, keys and values come as one matrix `qkv [tokens, 3 * width]`, heads side by side inside each third.
+/// Multi-head self-attention, `softmax(Q Kᵀ / sqrt(d)) V` for each head (Vaswani et al., 2017).
 public struct Attention: Sendable {
   /// Heads; the width is a multiple of it.
   public let headCount: Int
@@ -16,80 +13,116 @@ public struct Attention: Sendable {
     self.isCausal = isCausal
   }
 
-  /// Elements that the probabilities of all sequences and heads take.
-  public func probabilityCount(_ layout: SequenceLayout) -> Int {
-    (0..<layout.count).reduce(0) { $0 + headCount * layout.rows(of: $1).count * layout.rows(of: $1).count }
+  /// Queries `[q, width]`, and the keys and values `[tokens, width]` of all rows; or their gradients.
+  ///
+  /// Windows on larger matrices, heads side by side in each.
+  public struct Inputs {
+    let query, key, value: MatrixView
+
+    /// The columns of one head.
+    func head(_ index: Int, of count: Int) -> Inputs {
+      Inputs(query: query.part(index, of: count), key: key.part(index, of: count), value: value.part(index, of: count))
+    }
+
+    /// Three windows.
+    public init(query: MatrixView, key: MatrixView, value: MatrixView) {
+      self.query = query
+      self.key = key
+      self.value = value
+    }
+
+    /// Queries of their own, and the halves of a packed matrix `[tokens, 2 * width]`.
+    public init(query: Tensor, keyValue: Tensor) {
+      let matrix = MatrixView(keyValue)
+      self.init(query: MatrixView(query), key: matrix.part(0, of: 2), value: matrix.part(1, of: 2))
+    }
+
+    /// The thirds of a packed matrix `[tokens, 3 * width]`.
+    public init(qkv: Tensor) {
+      let matrix = MatrixView(qkv)
+      self.init(query: matrix.part(0, of: 3), key: matrix.part(1, of: 3), value: matrix.part(2, of: 3))
+    }
   }
 
-  /// Writes `context [tokens, width]`, and the probabilities that the backward pass needs.
+  /// Which rows the queries see.
+  public enum Scope: Sendable {
+    /// Every row is a query and sees all rows of its sequence; sequences begin at these rows, the last entry is the end.
+    case sequences([Int])
+    /// Each query has its own list.
+    case lists(KeyRows)
+  }
+
+  /// What all rows of a layout see.
+  public func scope(_ layout: SequenceLayout) -> Scope {
+    if !isCausal, let offsets = layout.offsets { return .sequences(offsets) }
+    return .lists(layout.keyRows(isCausal: isCausal))
+  }
+
+  /// What some rows of a layout see.
+  public func scope(_ layout: SequenceLayout, of queries: [Int]) -> Scope {
+    .lists(layout.keyRows(of: queries, isCausal: isCausal))
+  }
+
+  /// Elements that the probabilities of all heads take.
+  public func probabilityCount(_ scope: Scope) -> Int {
+    switch scope {
+    case .sequences(let offsets):
+      headCount
+        * (1..<offsets.count).reduce(0) { $0 + (offsets[$1] - offsets[$1 - 1]) * (offsets[$1] - offsets[$1 - 1]) }
+    case .lists(let keys): headCount * keys.rows.count
+    }
+  }
+
+  /// Writes `context [q, width]`, and the probabilities that the backward pass needs.
   public func forward(
-    qkv: Tensor, _ layout: SequenceLayout, probabilities: Tensor, into context: Tensor, by product: some MatrixProduct
+    _ inputs: Inputs, _ scope: Scope, probabilities: Tensor, into context: Tensor, by product: some MatrixProduct
   ) {
-    forEachHead(qkv, layout) { head in
-      let scores = head.square(in: probabilities)
-      product.multiply(head.query(qkv), head.key(qkv).transposed, into: scores)
-      skt_softmax(scores.pointer, head.tokens.count, head.tokens.count, head.scale, isCausal ? 1 : 0)
-      product.multiply(scores, head.value(qkv), into: head.window(of: context, third: 0))
-    }
-  }
-
-  /// Writes `dqkv [tokens, 3 * width]` from `dContext [tokens, width]`; `scratch` holds one square per head and sequence.
-  public func backward(
-    _ dContext: Tensor, qkv: Tensor, probabilities: Tensor, _ layout: SequenceLayout, scratch: Tensor,
-    into dqkv: Tensor, by product: some MatrixProduct
-  ) {
-    forEachHead(qkv, layout) { head in
-      let p = head.square(in: probabilities)
-      let dScores = head.square(in: scratch)
-      let dOutput = head.window(of: dContext, third: 0)
-      product.multiply(p.transposed, dOutput, into: head.value(dqkv))
-      product.multiply(dOutput, head.value(qkv).transposed, into: dScores)
-      skt_softmax_backward(
-        dScores.pointer, dScores.pointer, p.pointer, head.tokens.count, head.tokens.count, head.scale)
-      product.multiply(dScores, head.key(qkv), into: head.query(dqkv))
-      product.multiply(dScores.transposed, head.query(qkv), into: head.key(dqkv))
-    }
-  }
-
-  private func forEachHead(_ qkv: Tensor, _ layout: SequenceLayout, _ body: (Head) -> Void) {
-    let width = qkv.columnCount / 3
-    precondition(qkv.rowCount == layout.tokenCount && width % headCount == 0)
-    var squareOffset = 0
-    for sequence in 0..<layout.count {
-      let tokens = layout.rows(of: sequence)
-      for index in 0..<headCount {
-        body(Head(index: index, width: width / headCount, tokens: tokens, squareOffset: squareOffset))
-        squareOffset += tokens.count * tokens.count
+    precondition(inputs.query.columns % headCount == 0 && inputs.query.rows == context.rowCount)
+    for index in 0..<headCount {
+      let head = inputs.head(index, of: headCount)
+      let output = MatrixView(context).part(index, of: headCount)
+      let p = share(index, of: probabilities)
+      switch scope {
+      case .sequences(let offsets): SequenceHead(head, offsets, p).forward(into: output, by: product)
+      case .lists(let keys): ListHead(head, keys, p).forward(into: output)
       }
     }
   }
-}
 
-/// One head of one sequence: its windows on the packed matrices.
-private struct Head {
-  let index: Int
-  let width: Int
-  let tokens: Range<Int>
-  let squareOffset: Int
-
-  var scale: Float { 1 / Float(width).squareRoot() }
-
-  func query(_ qkv: Tensor) -> MatrixView { window(of: qkv, third: 0) }
-  func key(_ qkv: Tensor) -> MatrixView { window(of: qkv, third: 1) }
-  func value(_ qkv: Tensor) -> MatrixView { window(of: qkv, third: 2) }
-
-  /// This head's columns; `third` counts in model widths, so it is 0 for a matrix `[tokens, width]`.
-  func window(of matrix: Tensor, third: Int) -> MatrixView {
-    let stride = matrix.columnCount
-    let column = third * (stride / 3) + index * width
-    return MatrixView(
-      matrix.pointer + tokens.lowerBound * stride + column, rows: tokens.count, columns: width, stride: stride)
+  /// Writes the gradients of queries, keys and values from `dContext [q, width]`.
+  public func backward(
+    _ dContext: Tensor, _ inputs: Inputs, probabilities: Tensor, _ scope: Scope, into gradients: Inputs, arena: Arena,
+    by product: some MatrixProduct
+  ) {
+    for index in 0..<headCount {
+      let (head, dHead) = (inputs.head(index, of: headCount), gradients.head(index, of: headCount))
+      let dOutput = MatrixView(dContext).part(index, of: headCount)
+      let p = share(index, of: probabilities)
+      arena.scoped {
+        switch scope {
+        case .sequences(let offsets): SequenceHead(head, offsets, p).backward(dOutput, into: dHead, arena, by: product)
+        case .lists(let keys): ListHead(head, keys, p).backward(dOutput, into: dHead, arena)
+        }
+      }
+    }
   }
 
-  /// This head's `[tokens, tokens]` part of a buffer of squares.
-  func square(in buffer: Tensor) -> MatrixView {
-    precondition(squareOffset + tokens.count * tokens.count <= buffer.count)
-    return MatrixView(
-      buffer.pointer + squareOffset, rows: tokens.count, columns: tokens.count, stride: tokens.count)
+  private func share(_ head: Int, of probabilities: Tensor) -> Tensor {
+    let size = probabilities.count / headCount
+    return probabilities.slice(head * size..<(head + 1) * size)
+  }
+}
+
+extension MatrixView {
+  /// One of `count` equal windows side by side.
+  func part(_ index: Int, of count: Int) -> MatrixView {
+    let width = columns / count
+    return MatrixView(pointer + index * width, rows: rows, columns: width, stride: stride)
+  }
+
+  /// A window on some rows.
+  func rows(_ range: Range<Int>) -> MatrixView {
+    precondition(!isTransposed && range.upperBound <= rows)
+    return MatrixView(pointer + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
   }
 }

@@ -9,6 +9,16 @@ public enum ElementWise {
     skt_add(y.pointer, x.pointer, y.count)
   }
 
+  /// `y[rows[i]] += x[i]`; a row may be named more than once.
+  public static func add(_ x: Tensor, toRows rows: [Int], of y: Tensor) {
+    precondition(
+      x.rowCount == rows.count && x.columnCount == y.columnCount, "cannot add \(x.shape) to rows of \(y.shape)")
+    for index in rows.indices {
+      precondition(rows[index] < y.rowCount, "row \(rows[index]) of \(y.rowCount)")
+      skt_add(y.pointer + rows[index] * y.columnCount, x.pointer + index * y.columnCount, y.columnCount)
+    }
+  }
+
   /// `x[r] += bias` for every row.
   public static func addToRows(_ x: Tensor, _ bias: Tensor) {
     precondition(x.columnCount == bias.count, "cannot add \(bias.shape) to rows of \(x.shape)")

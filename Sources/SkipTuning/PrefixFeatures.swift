@@ -4,7 +4,7 @@ import Tensors
 
 /// Features that enter the start layer: LSkip's cut between what is frozen and what is trained.
 public struct PrefixFeatures: Sendable {
-  /// `[tokens, width]`, sequences packed one after the other.
+  /// `[tokens, width]`, one row for each row of the layout.
   public let values: Tensor
   /// Where each sequence lies.
   public let layout: SequenceLayout
@@ -16,19 +16,18 @@ public struct PrefixFeatures: Sendable {
     self.layout = layout
   }
 
-  /// Consecutive sequences, sharing their values.
+  /// Consecutive sequences, sharing their values; for layouts whose sequences have rows of their own.
   public func window(_ sequences: Range<Int>) -> PrefixFeatures {
-    let rows = layout.offsets[sequences.lowerBound]..<layout.offsets[sequences.upperBound]
-    return PrefixFeatures(values.rows(rows), layout.selecting(Array(sequences)))
+    guard let offsets = layout.offsets else { preconditionFailure("sequences that share rows are no window") }
+    let rows = offsets[sequences.lowerBound]..<offsets[sequences.upperBound]
+    return PrefixFeatures(values.rows(rows), layout.selecting(Array(sequences)).layout)
   }
 
   /// A copy of some sequences, in the given order, cut from the arena; towers overwrite it.
   public func gathered(_ sequences: [Int], in arena: Arena) -> PrefixFeatures {
-    let selection = layout.selecting(sequences)
+    let (selection, rows) = layout.selecting(sequences)
     let copy = arena.tensor([selection.tokenCount, values.columnCount])
-    for (position, sequence) in sequences.enumerated() {
-      copy.rows(selection.rows(of: position)).copy(from: values.rows(layout.rows(of: sequence)))
-    }
+    for (target, source) in rows.enumerated() { copy.row(target).copy(from: values.row(source)) }
     return PrefixFeatures(copy, selection)
   }
 }
@@ -40,18 +39,30 @@ extension CLIP {
   ) -> PrefixFeatures {
     let layout = textEmbedding.layout(prompts)
     let x = Tensor(uninitialized: [layout.tokenCount, textTower.width])
-    textEmbedding.forward(prompts, into: x)
-    textTower.extract(x, layout, layers: 0..<startLayer, arena: arena, by: product)
-    return PrefixFeatures(x, layout)
+    textEmbedding.forward(prompts, layout, into: x)
+    return arena.scoped {
+      let (values, layout) = textTower.prefix(x, layout, upTo: startLayer, arena: arena, by: product)
+      return PrefixFeatures(startLayer == textTower.depth ? values.copied() : values, layout)
+    }
   }
 
-  /// Normalised pixels `[images, 3, size, size]` through the image blocks before `startLayer`, written to `x`
-  /// `[images * tokens, width]`.
+  /// How the features of `count` images lie that enter block `startLayer`.
+  public func imagePrefixLayout(count: Int, upTo startLayer: Int) -> SequenceLayout {
+    imageTower.prefixLayout(imageEmbedding.layout(count: count), upTo: startLayer)
+  }
+
+  /// Normalised pixels `[images, 3, size, size]` through the image blocks before `startLayer`, written to `x`, which has
+  /// the rows of `imagePrefixLayout`.
   public func imagePrefix(
     _ pixels: Tensor, into x: Tensor, upTo startLayer: Int, arena: Arena, by product: some MatrixProduct
   ) {
-    imageEmbedding.forward(pixels, into: x, arena: arena, by: product)
-    imageTower.extract(
-      x, imageEmbedding.layout(count: pixels.shape[0]), layers: 0..<startLayer, arena: arena, by: product)
+    let layout = imageEmbedding.layout(count: pixels.shape[0])
+    let isReadOut = startLayer == imageTower.depth
+    arena.scoped {
+      let embedded = isReadOut ? arena.tensor([layout.tokenCount, imageTower.width]) : x
+      imageEmbedding.forward(pixels, into: embedded, arena: arena, by: product)
+      let prefix = imageTower.prefix(embedded, layout, upTo: startLayer, arena: arena, by: product)
+      if isReadOut { x.copy(from: prefix.values) }
+    }
   }
 }

@@ -114,6 +114,18 @@ extension Tensor {
     pointer.update(from: source.pointer, count: count)
   }
 
+  /// Overwrites the rows with those of `source` that are named, which must not overlap.
+  public func copy(rows indices: [Int], of source: Tensor) {
+    precondition(
+      rowCount == indices.count && columnCount == source.columnCount,
+      "cannot copy \(indices.count) rows of \(source.shape) to \(shape)")
+    for position in indices.indices {
+      precondition(indices[position] < source.rowCount, "row \(indices[position]) of \(source.rowCount)")
+      (pointer + position * columnCount).update(
+        from: source.pointer + indices[position] * columnCount, count: columnCount)
+    }
+  }
+
   /// New memory with the same elements and shape.
   public func copied() -> Tensor {
     let copy = Tensor(uninitialized: shape)
@@ -124,7 +136,7 @@ extension Tensor {
   /// New memory that holds the given rows of the matrix, in the given order.
   public func gathered(rows indices: [Int]) -> Tensor {
     let result = Tensor(uninitialized: [indices.count, columnCount])
-    for (position, index) in indices.enumerated() { result.row(position).copy(from: row(index)) }
+    result.copy(rows: indices, of: self)
     return result
   }
 }

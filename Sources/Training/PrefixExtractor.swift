@@ -23,12 +23,12 @@ struct PrefixExtractor<Product: MatrixProduct> {
     return range.lowerBound / size * size..<min(count, (range.upperBound + size - 1) / size * size)
   }
 
-  /// Features of training images, in the given order; `[images * tokens, width]`.
+  /// Features of training images, in the given order.
   ///
   /// A pure function of (seed, epoch, image): the same on whichever rank, in whichever batch. Throws the `Failure` of an
   /// image that cannot be read.
   func extract(_ images: [Int], epoch: Int, onProgress: (Int) throws -> Void) throws -> PrefixFeatures {
-    let layout = model.imageEmbedding.layout(count: images.count)
+    let layout = model.imagePrefixLayout(count: images.count, upTo: startLayer)
     let features = Tensor(uninitialized: [layout.tokenCount, model.imageTower.width])
     let loader = ImageLoader(
       requests: images.map {
@@ -36,7 +36,7 @@ struct PrefixExtractor<Product: MatrixProduct> {
       },
       batchSize: Self.batchSize, transform: transform, seed: seed, threads: loaderThreads, lookahead: 2)
     let arena = Arena()
-    let tokens = model.imageEmbedding.tokenCount
+    let tokens = layout.tokenCount / max(1, layout.count)
     while let batch = try loader.next() {
       arena.reset()
       let rows = features.rows(batch.range.lowerBound * tokens..<batch.range.upperBound * tokens)

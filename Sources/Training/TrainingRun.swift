@@ -104,7 +104,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     let model = inputs.model
     let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
     let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
-    let features = steps * share * model.imageEmbedding.tokenCount * model.imageTower.width * MemoryLayout<Float>.stride
+    let tokens = model.imagePrefixLayout(count: 1, upTo: trained.startLayer).tokenCount
+    let features = steps * share * tokens * model.imageTower.width * MemoryLayout<Float>.stride
     return [
       "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) training images of "
         + "\(inputs.training.classNames.count) classes",

@@ -44,7 +44,7 @@ import Testing
       model, trained, classSkip,
       textPrefix: model.textPrefix(prompts, upTo: trained.startLayer, arena: arena, by: product), by: product)
     let pixels = try golden.tensor("pixel_values")
-    let layout = model.imageEmbedding.layout(count: labels.count)
+    let layout = model.imagePrefixLayout(count: labels.count, upTo: trained.startLayer)
     let x = Tensor(uninitialized: [layout.tokenCount, model.imageTower.width])
     model.imagePrefix(pixels, into: x, upTo: trained.startLayer, arena: arena, by: product)
     let outcome = try step.run(

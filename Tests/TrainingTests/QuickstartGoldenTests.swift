@@ -58,7 +58,7 @@ import Testing
     let step = SkipTuningStep(
       model, trained, ClassSkip(classCount: prompts.count, ClassSkip.Settings(ratio: 1), seed: 0),
       textPrefix: model.textPrefix(prompts, upTo: startLayer, arena: Arena(), by: Self.product), by: Self.product)
-    let layout = model.imageEmbedding.layout(count: labels.count)
+    let layout = model.imagePrefixLayout(count: labels.count, upTo: startLayer)
     let x = Tensor(uninitialized: [layout.tokenCount, model.imageTower.width])
     model.imagePrefix(
       try golden.tensor("pixel_values"), into: x, upTo: startLayer, arena: Arena(), by: Self.product)

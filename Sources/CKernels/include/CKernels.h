@@ -18,11 +18,11 @@ void skt_add(float *y, const float *x, size_t count);
 void skt_add_to_rows(float *x, const float *bias, size_t rows, size_t columns);
 /// sums[c] += sum over r of x[r][c]
 void skt_add_column_sums(float *sums, const float *x, size_t rows, size_t columns);
-/// y = x * sigmoid(1.702 x)
+/// y = x * sigmoid(1.702 x); y may be x
 void skt_quick_gelu(float *y, const float *x, size_t count);
 /// dx = dy * d/dx (x * sigmoid(1.702 x)); dx may be dy
 void skt_quick_gelu_backward(float *dx, const float *dy, const float *x, size_t count);
-/// y = x * Phi(x), Phi the normal distribution function
+/// y = x * Phi(x), Phi the normal distribution function; y may be x
 void skt_gelu(float *y, const float *x, size_t count);
 /// dx = dy * d/dx (x * Phi(x)); dx may be dy
 void skt_gelu_backward(float *dx, const float *dy, const float *x, size_t count);
@@ -51,6 +51,19 @@ void skt_quantize_bf16(uint16_t *q, float *residual, const float *x, size_t coun
 void skt_quantize_update_bf16(uint16_t *q, float *residual, float *p, const float *former, size_t count);
 /// y[i] += q[i]
 void skt_add_bf16(float *y, const uint16_t *q, size_t count);
+// row_attention.c: one head of attention, for queries that each see their own list of rows. Query i sees the rows
+// rows[starts[i]] to rows[starts[i + 1] - 1] of k and v; p, packed as rows is, holds how much of each. Matrices are
+// [.., width] windows: rows of q, k and v lie `stride` floats apart, in gradients `d_stride`.
+
+/// context[i] = sum over the seen rows r of p[r] v[r], p = softmax(scale <q[i], k[r]>); keeps p.
+void skt_row_attention(float *context, size_t context_stride, float *p, const float *q, size_t q_stride, const float *k,
+                       const float *v, size_t stride, const int32_t *rows, const int32_t *starts, size_t queries,
+                       size_t width, float scale);
+/// dq[i] = gradient of q[i]; adds those of k and v to dk and dv. `scratch` has room for the longest list.
+void skt_row_attention_backward(float *dq, size_t dq_stride, float *dk, float *dv, size_t d_stride, float *scratch,
+                                const float *dcontext, size_t context_stride, const float *p, const float *q,
+                                size_t q_stride, const float *k, const float *v, size_t stride, const int32_t *rows,
+                                const int32_t *starts, size_t queries, size_t width, float scale);
 
 // rows.c
 
@@ -60,8 +73,8 @@ void skt_layer_norm(float *y, float *mean, float *rstd, const float *x, const fl
 /// dx[r] += gradient of x[r]; dgamma and dbeta are added to.
 void skt_layer_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
                              const float *mean, const float *rstd, const float *gamma, size_t rows, size_t columns);
-/// Row r becomes softmax(scale * x[r]), in place. Where `causal`, row r sees columns 0...r only and the rest become 0.
-void skt_softmax(float *x, size_t rows, size_t columns, float scale, int causal);
+/// Row r becomes softmax(scale * x[r]), in place.
+void skt_softmax(float *x, size_t rows, size_t columns, float scale);
 /// ds[r] = scale * p[r] * (dp[r] - <dp[r], p[r]>); ds may be dp.
 void skt_softmax_backward(float *ds, const float *dp, const float *p, size_t rows, size_t columns, float scale);
 /// y[r] = x[r] / |x[r]|; keeps the norm of each row. y may be x.

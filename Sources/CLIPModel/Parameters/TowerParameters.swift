@@ -16,6 +16,11 @@ public struct AffineParameters: Sendable {
     self.weight = weight
     self.bias = bias
   }
+
+  /// Some of a layer's outputs, as a layer.
+  fileprivate func outputs(_ range: Range<Int>) -> AffineParameters {
+    AffineParameters(weight: weight.rows(range), bias: bias.slice(range))
+  }
 }
 
 /// The parameters of one residual block, or their gradients.
@@ -23,6 +28,8 @@ public struct BlockParameters: Sendable {
   let norm1: AffineParameters
   /// Query, key and value as one layer, `[3 * width, width]`.
   let qkv: AffineParameters
+  /// Its first third, `[width, width]`, and the rest, `[2 * width, width]`.
+  let query, keyValue: AffineParameters
   let output: AffineParameters
   let norm2: AffineParameters
   let expansion: AffineParameters
@@ -33,6 +40,9 @@ public struct BlockParameters: Sendable {
     norm1 = AffineParameters(store, "\(name).layer_norm1")
     qkv = AffineParameters(
       weight: store.fused("\(name).self_attn", "weight"), bias: store.fused("\(name).self_attn", "bias"))
+    let width = qkv.bias.count / 3
+    query = qkv.outputs(0..<width)
+    keyValue = qkv.outputs(width..<3 * width)
     output = AffineParameters(store, "\(name).self_attn.out_proj")
     norm2 = AffineParameters(store, "\(name).layer_norm2")
     expansion = AffineParameters(store, "\(name).mlp.fc1")

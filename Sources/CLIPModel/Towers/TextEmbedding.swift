@@ -11,21 +11,21 @@ public struct TextEmbedding: Sendable {
     positions = store.required("text_model.embeddings.position_embedding.weight")
   }
 
-  /// The layout of prompts cut after their end-of-text token.
+  /// The layout of prompts cut after their end-of-text token, one row for each distinct beginning.
   ///
-  /// Attention is causal and only that token is read, so what would follow it never matters: leaving it out is exact.
-  public func layout(_ prompts: [[Int32]]) -> SequenceLayout { SequenceLayout(lengths: prompts.map(\.count)) }
+  /// Attention is causal and only the end token is read. So what would follow it never matters, and a token that comes
+  /// after the same tokens in several prompts is the same in each: leaving out the rest is exact.
+  public func layout(_ prompts: [[Int32]]) -> SequenceLayout { SequenceLayout(sharingPrefixesOf: prompts) }
 
-  /// Writes `x [tokens, w]` from prompts that end with their end-of-text token.
-  public func forward(_ prompts: [[Int32]], into x: Tensor) {
-    var row = 0
-    for prompt in prompts {
+  /// Writes `x [tokens, w]` from prompts that end with their end-of-text token, in a layout of these prompts.
+  public func forward(_ prompts: [[Int32]], _ layout: SequenceLayout, into x: Tensor) {
+    precondition(prompts.count == layout.count && x.rowCount == layout.tokenCount)
+    for (sequence, prompt) in prompts.enumerated() {
       precondition(prompt.count <= positions.rowCount, "a prompt has more tokens than there are positions")
-      for (position, token) in prompt.enumerated() {
+      for (position, row) in layout.rows(of: sequence).enumerated() {
         let target = x.row(row)
-        target.copy(from: tokens.row(Int(token)))
+        target.copy(from: tokens.row(Int(prompt[position])))
         ElementWise.add(positions.row(position), to: target)
-        row += 1
       }
     }
   }

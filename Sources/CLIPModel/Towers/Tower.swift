@@ -28,37 +28,62 @@ public struct Tower: Sendable {
     /// Projected features, not normalised, `[s, e]`.
     public let features: Tensor
     let startLayer: Int
-    let layout: SequenceLayout
     let tapes: [TransformerBlock.Tape]
-    let readRows: [Int]
-    let read: Tensor  // [s, w], before the final norm
-    let statistics: LayerNorm.Statistics
-    let normalized: Tensor  // [s, w]
+    let head: HeadTape
   }
 
-  /// Runs blocks `layers` on `x [n, w]` in place, keeping nothing for a backward pass.
+  /// Runs blocks `layers` on `x [n, w]` in place, all rows, keeping nothing for a backward pass.
   public func extract(
     _ x: Tensor, _ layout: SequenceLayout, layers: Range<Int>, arena: Arena, by product: some MatrixProduct
   ) {
+    let rows = allRows(of: layout, in: x)
     for layer in layers {
-      arena.scoped { _ = block.forward(x, layout, parameters.block(layer), arena: arena, by: product) }
+      arena.scoped {
+        _ = block.forward(x, rows, parameters.block(layer), keepsTape: false, arena: arena, by: product)
+      }
     }
+  }
+
+  /// What enters block `startLayer`, from features `x [n, w]` that enter the first block, which are overwritten.
+  ///
+  /// These are all rows; but where `startLayer` is `depth`, no block is left to look at them, and the result is the rows
+  /// that are read, as sequences of one token, cut from the arena.
+  public func prefix(
+    _ x: Tensor, _ layout: SequenceLayout, upTo startLayer: Int, arena: Arena, by product: some MatrixProduct
+  ) -> (values: Tensor, layout: SequenceLayout) {
+    guard startLayer == depth else {
+      extract(x, layout, layers: 0..<startLayer, arena: arena, by: product)
+      return (x, layout)
+    }
+    return (read(x, layout, from: 0, arena: arena, by: product), prefixLayout(layout, upTo: startLayer))
+  }
+
+  /// The layout that `prefix` returns.
+  public func prefixLayout(_ layout: SequenceLayout, upTo startLayer: Int) -> SequenceLayout {
+    startLayer == depth ? SequenceLayout(count: layout.count, length: 1) : layout
   }
 
   /// Runs everything from block `startLayer` on.
   ///
-  /// Overwrites `x [n, w]`, the features that enter that block. `willUse` is called before the parameters of a block are
-  /// used (`depth` stands for final norm and projection).
+  /// `x [n, w]`, the features that enter that block, must stay as they are until the backward pass is done. `willUse` is
+  /// called before the parameters of a block are used (`depth` stands for final norm and projection).
   public func forward(
     _ x: Tensor, _ layout: SequenceLayout, from startLayer: Int, arena: Arena, by product: some MatrixProduct,
     willUse: (Int) throws -> Void = { _ in }
   ) rethrows -> Pass {
-    let tapes = try (startLayer..<depth).map {
-      try willUse($0)
-      return block.forward(x, layout, parameters.block($0), arena: arena, by: product)
+    let rows = allRows(of: layout, in: x)
+    let readRows = readRows(of: layout)
+    var tapes: [TransformerBlock.Tape] = []
+    for layer in startLayer..<depth {
+      try willUse(layer)
+      tapes.append(
+        block.forward(
+          tapes.last?.output ?? x, layer == depth - 1 ? reading(readRows, layout) : rows, parameters.block(layer),
+          keepsTape: true, arena: arena, by: product))
     }
     try willUse(depth)
-    return project(x, layout, startLayer: startLayer, tapes: tapes, arena: arena, by: product)
+    let head = forwardHead(tapes.last?.output ?? gathered(readRows, of: x, arena), arena: arena, by: product)
+    return Pass(features: head.features, startLayer: startLayer, tapes: tapes, head: head)
   }
 
   /// The features `[s, e]`, not normalised, of inputs that enter block `startLayer`; overwrites `x [n, w]`.
@@ -67,63 +92,103 @@ public struct Tower: Sendable {
   public func features(
     _ x: Tensor, _ layout: SequenceLayout, from startLayer: Int, arena: Arena, by product: some MatrixProduct
   ) -> Tensor {
-    extract(x, layout, layers: startLayer..<depth, arena: arena, by: product)
-    return project(x, layout, startLayer: depth, tapes: [], arena: arena, by: product).features
+    forwardHead(read(x, layout, from: startLayer, arena: arena, by: product), arena: arena, by: product).features
   }
 
   /// Adds the gradients of everything from the pass's start layer on, given `dFeatures [s, e]`.
   ///
   /// Blocks are left from the last to the first, so gradients of later blocks are final earlier; `onReady` is told each
-  /// time a block's are, and its parameters not used any more (`depth` stands for final norm and projection).
+  /// time a block's are, and its weights are not needed any more (`depth` stands for final norm and projection).
   public func backward(
     _ dFeatures: Tensor, _ pass: Pass, gradients: TowerParameters, arena: Arena, by product: some MatrixProduct,
     onReady: (Int) throws -> Void = { _ in }
   ) rethrows {
-    let dx = backwardProjection(dFeatures, pass, gradients: gradients, arena: arena, by: product)
+    var dx = backwardHead(dFeatures, pass.head, gradients: gradients, arena: arena, by: product)
     try onReady(depth)
     for layer in (pass.startLayer..<depth).reversed() {
-      block.backward(
-        dx, pass.layout, parameters.block(layer), pass.tapes[layer - pass.startLayer],
-        gradients: gradients.block(layer), arena: arena, by: product)
+      dx = block.backward(
+        dx, parameters.block(layer), pass.tapes[layer - pass.startLayer], gradients: gradients.block(layer),
+        arena: arena, by: product)
       try onReady(layer)
     }
+  }
+}
+
+// MARK: - Rows
+
+extension Tower {
+  func allRows(of layout: SequenceLayout, in x: Tensor) -> TransformerBlock.Rows {
+    precondition(
+      x.rowCount == layout.tokenCount, "\(x.rowCount) rows do not hold a layout of \(layout.tokenCount) tokens")
+    return TransformerBlock.Rows(read: nil, scope: block.attention.scope(layout))
+  }
+
+  private func reading(_ rows: [Int], _ layout: SequenceLayout) -> TransformerBlock.Rows {
+    TransformerBlock.Rows(read: rows, scope: block.attention.scope(layout, of: rows))
+  }
+
+  func readRows(of layout: SequenceLayout) -> [Int] {
+    readOut == .first ? layout.firstRows : layout.lastRows
+  }
+
+  /// The rows `[s, w]` that are read after all blocks from `startLayer` on, cut from the arena; overwrites `x [n, w]`.
+  private func read(
+    _ x: Tensor, _ layout: SequenceLayout, from startLayer: Int, arena: Arena, by product: some MatrixProduct
+  ) -> Tensor {
+    let rows = readRows(of: layout)
+    guard startLayer < depth else { return gathered(rows, of: x, arena) }
+    extract(x, layout, layers: startLayer..<depth - 1, arena: arena, by: product)
+    let result = arena.tensor([rows.count, width])
+    arena.scoped {
+      let tape = block.forward(
+        x, reading(rows, layout), parameters.block(depth - 1), keepsTape: false, arena: arena, by: product)
+      result.copy(from: tape.output)
+    }
+    return result
+  }
+
+  private func gathered(_ rows: [Int], of x: Tensor, _ arena: Arena) -> Tensor {
+    let result = arena.tensor([rows.count, width])
+    result.copy(rows: rows, of: x)
+    return result
   }
 }
 
 // MARK: - Norm and projection of the token that is read
 
 extension Tower {
-  private func project(
-    _ x: Tensor, _ layout: SequenceLayout, startLayer: Int, tapes: [TransformerBlock.Tape], arena: Arena,
-    by product: some MatrixProduct
-  ) -> Pass {
-    let rows = readOut == .first ? layout.firstRows : layout.lastRows
-    let pass = Pass(
-      features: arena.tensor([rows.count, parameters.projection.rowCount]), startLayer: startLayer, layout: layout,
-      tapes: tapes, readRows: rows, read: arena.tensor([rows.count, width]),
-      statistics: LayerNorm.Statistics(rows: rows.count, in: arena), normalized: arena.tensor([rows.count, width]))
-    for (sequence, row) in rows.enumerated() { pass.read.row(sequence).copy(from: x.row(row)) }
-    LayerNorm.forward(
-      pass.read, weight: parameters.finalNorm.weight, bias: parameters.finalNorm.bias, epsilon: block.epsilon,
-      into: pass.normalized, pass.statistics)
-    Linear.forward(pass.normalized, weight: parameters.projection, bias: nil, into: pass.features, by: product)
-    return pass
+  struct HeadTape {
+    let input: Tensor  // [s, w]
+    let statistics: LayerNorm.Statistics
+    let normalized: Tensor  // [s, w]
+    let features: Tensor  // [s, e]
   }
 
-  /// Returns the gradient `[n, w]` of the last block's result, zero but for the rows that are read.
-  private func backwardProjection(
-    _ dFeatures: Tensor, _ pass: Pass, gradients: TowerParameters, arena: Arena, by product: some MatrixProduct
+  func forwardHead(_ x: Tensor, arena: Arena, by product: some MatrixProduct) -> HeadTape {
+    let tape = HeadTape(
+      input: x, statistics: LayerNorm.Statistics(rows: x.rowCount, in: arena), normalized: arena.tensor(x.shape),
+      features: arena.tensor([x.rowCount, parameters.projection.rowCount]))
+    LayerNorm.forward(
+      x, weight: parameters.finalNorm.weight, bias: parameters.finalNorm.bias, epsilon: block.epsilon,
+      into: tape.normalized, tape.statistics)
+    Linear.forward(tape.normalized, weight: parameters.projection, bias: nil, into: tape.features, by: product)
+    return tape
+  }
+
+  /// Returns the gradient `[s, w]` of the rows that were read.
+  func backwardHead(
+    _ dFeatures: Tensor, _ tape: HeadTape, gradients: TowerParameters, arena: Arena, by product: some MatrixProduct
   ) -> Tensor {
     Linear.backwardParameters(
-      dFeatures, x: pass.normalized, dWeight: gradients.projection, dBias: nil, by: product)
-    let dNormalized = arena.tensor(pass.normalized.shape)
-    Linear.backwardInput(dFeatures, weight: parameters.projection, into: dNormalized, by: product)
-    let dRead = arena.zeros(pass.read.shape)
-    LayerNorm.backward(
-      dNormalized, x: pass.read, weight: parameters.finalNorm.weight, pass.statistics, addingTo: dRead,
-      dWeight: gradients.finalNorm.weight, dBias: gradients.finalNorm.bias)
-    let dx = arena.zeros([pass.layout.tokenCount, width])
-    for (sequence, row) in pass.readRows.enumerated() { dx.row(row).copy(from: dRead.row(sequence)) }
+      dFeatures, x: tape.normalized, dWeight: gradients.projection, dBias: nil, by: product)
+    let dx = arena.zeros(tape.input.shape)
+    arena.scoped {
+      let dNormalized = arena.tensor(tape.normalized.shape)
+      Linear.backwardInput(dFeatures, weight: parameters.projection, into: dNormalized, by: product)
+      LayerNorm.backward(
+        dNormalized, x: tape.input, weight: parameters.finalNorm.weight, tape.statistics, addingTo: dx,
+        dWeight: gradients.finalNorm.weight, dBias: gradients.finalNorm.bias)
+    }
     return dx
   }
 }

@@ -3,109 +3,104 @@ import Tensors
 
 /// The pre-norm residual block of both encoders: `x += attention(norm1(x))`, then `x += mlp(norm2(x))`.
 ///
-/// Legend: n tokens of the packed batch, w width, m MLP width.
+/// Where only some rows of the result are read, as after the last block, queries, output projection and MLP are computed
+/// for those rows alone; keys and values always for all. Legend: n tokens of the packed batch, q rows of the result (n
+/// unless fewer are read), w width.
 struct TransformerBlock: Sendable {
   let attention: Attention
   let activation: Activation
   let epsilon: Float
 
+  /// Which rows of the result are made, and what they see.
+  struct Rows: Sendable {
+    /// Nil: all of them.
+    let read: [Int]?
+    let scope: Attention.Scope
+  }
+
   /// What the backward pass of one block needs; valid until the arena is reset.
   struct Tape {
+    let rows: Rows
     let input: Tensor  // [n, w]
-    let statistics1: LayerNorm.Statistics
-    let normalized1: Tensor  // [n, w]
-    let qkv: Tensor  // [n, 3w]
-    let probabilities: Tensor  // a square per sequence and head
-    let context: Tensor  // [n, w]
-    let middle: Tensor  // [n, w], between attention and MLP
-    let statistics2: LayerNorm.Statistics
-    let normalized2: Tensor  // [n, w]
-    let expanded: Tensor  // [n, m], before the activation
-    let activated: Tensor  // [n, m]
+    let statistics: LayerNorm.Statistics
+    let normalized: Tensor  // [n, w]
+    let projections: Projections
+    let probabilities: Tensor  // what each head's queries see
+    let context: Tensor  // [q, w]
+    let perceptron: PerceptronTape
+    let output: Tensor  // [q, w]
   }
 
-  /// Runs the block on `x [n, w]`, in place.
+  /// Runs the block on `x [n, w]` and returns its result and what the backward pass needs.
+  ///
+  /// Where `keepsTape` is false, `x` may be overwritten, the tape is good for its result only, and that is `x` itself
+  /// where all rows are made.
   func forward(
-    _ x: Tensor, _ layout: SequenceLayout, _ parameters: BlockParameters, arena: Arena, by product: some MatrixProduct
+    _ x: Tensor, _ rows: Rows, _ parameters: BlockParameters, keepsTape: Bool, arena: Arena,
+    by product: some MatrixProduct
   ) -> Tape {
-    let tape = makeTape(x, layout, parameters, arena)
-    tape.input.copy(from: x)
+    let statistics = LayerNorm.Statistics(rows: x.rowCount, in: arena)
+    let normalized = arena.tensor(x.shape)
     LayerNorm.forward(
-      x, weight: parameters.norm1.weight, bias: parameters.norm1.bias, epsilon: epsilon, into: tape.normalized1,
-      tape.statistics1)
-    apply(parameters.qkv, to: tape.normalized1, into: tape.qkv, by: product)
-    attention.forward(qkv: tape.qkv, layout, probabilities: tape.probabilities, into: tape.context, by: product)
-    addToResidual(x, parameters.output, tape.context, arena, by: product)
+      x, weight: parameters.norm1.weight, bias: parameters.norm1.bias, epsilon: epsilon, into: normalized, statistics)
+    let projections = Projections(normalized, rows, parameters, arena, by: product)
+    let probabilities = arena.tensor([attention.probabilityCount(rows.scope)])
+    let context = arena.tensor([rows.read?.count ?? x.rowCount, x.columnCount])
+    attention.forward(projections.inputs, rows.scope, probabilities: probabilities, into: context, by: product)
 
-    tape.middle.copy(from: x)
-    LayerNorm.forward(
-      x, weight: parameters.norm2.weight, bias: parameters.norm2.bias, epsilon: epsilon, into: tape.normalized2,
-      tape.statistics2)
-    apply(parameters.expansion, to: tape.normalized2, into: tape.expanded, by: product)
-    activation.forward(tape.expanded, into: tape.activated)
-    addToResidual(x, parameters.contraction, tape.activated, arena, by: product)
-    return tape
+    let middle = keepsTape || rows.read != nil ? rows.copied(from: x, arena) : x
+    add(parameters.output, of: context, to: middle, by: product)
+    let perceptron = forwardPerceptron(middle, parameters, keepsTape: keepsTape, arena: arena, by: product)
+    return Tape(
+      rows: rows, input: x, statistics: statistics, normalized: normalized, projections: projections,
+      probabilities: probabilities, context: context, perceptron: perceptron, output: perceptron.output)
   }
 
-  /// Turns `dx [n, w]`, the gradient of the block's result, into that of its input, in place; adds to `gradients`.
+  /// Turns `dy [q, w]`, the gradient of the block's result, into that of its input, `[n, w]`, which is `dy` itself,
+  /// overwritten, where all rows were made; adds to `gradients`.
   func backward(
-    _ dx: Tensor, _ layout: SequenceLayout, _ parameters: BlockParameters, _ tape: Tape, gradients: BlockParameters,
-    arena: Arena, by product: some MatrixProduct
-  ) {
+    _ dy: Tensor, _ parameters: BlockParameters, _ tape: Tape, gradients: BlockParameters, arena: Arena,
+    by product: some MatrixProduct
+  ) -> Tensor {
+    backwardPerceptron(dy, parameters, tape.perceptron, gradients: gradients, arena: arena, by: product)
+    let dx = tape.rows.read == nil ? dy : arena.zeros(tape.input.shape)
+    if let read = tape.rows.read { ElementWise.add(dy, toRows: read, of: dx) }
     arena.scoped {
-      let dActivated = backward(
-        dx, through: parameters.contraction, x: tape.activated, gradients.contraction, arena, by: product)
-      activation.backward(dActivated, x: tape.expanded)
-      let dNormalized2 = backward(
-        dActivated, through: parameters.expansion, x: tape.normalized2, gradients.expansion, arena, by: product)
-      LayerNorm.backward(
-        dNormalized2, x: tape.middle, weight: parameters.norm2.weight, tape.statistics2, addingTo: dx,
-        dWeight: gradients.norm2.weight, dBias: gradients.norm2.bias)
-    }
-    arena.scoped {
-      let dContext = backward(dx, through: parameters.output, x: tape.context, gradients.output, arena, by: product)
-      let dqkv = arena.tensor(tape.qkv.shape)
+      let dContext = Self.backward(
+        dy, through: parameters.output, x: tape.context, gradients.output, arena, by: product)
+      let dProjections = Projections(gradientsOf: tape.projections, arena)
       attention.backward(
-        dContext, qkv: tape.qkv, probabilities: tape.probabilities, layout,
-        scratch: arena.tensor(tape.probabilities.shape), into: dqkv, by: product)
-      let dNormalized1 = backward(dqkv, through: parameters.qkv, x: tape.normalized1, gradients.qkv, arena, by: product)
+        dContext, tape.projections.inputs, probabilities: tape.probabilities, tape.rows.scope,
+        into: dProjections.inputs, arena: arena, by: product)
+      let dNormalized = dProjections.backward(tape.projections, parameters, gradients, arena, by: product)
       LayerNorm.backward(
-        dNormalized1, x: tape.input, weight: parameters.norm1.weight, tape.statistics1, addingTo: dx,
+        dNormalized, x: tape.input, weight: parameters.norm1.weight, tape.statistics, addingTo: dx,
         dWeight: gradients.norm1.weight, dBias: gradients.norm1.bias)
     }
+    return dx
   }
 }
 
-// MARK: - Parts
+extension TransformerBlock.Rows {
+  /// A copy of these rows of `x`.
+  fileprivate func copied(from x: Tensor, _ arena: Arena) -> Tensor {
+    let copy = arena.tensor([read?.count ?? x.rowCount, x.columnCount])
+    if let read { copy.copy(rows: read, of: x) } else { copy.copy(from: x) }
+    return copy
+  }
+}
+
+// MARK: - Linear layers
 
 extension TransformerBlock {
-  private func makeTape(
-    _ x: Tensor, _ layout: SequenceLayout, _ parameters: BlockParameters, _ arena: Arena
-  ) -> Tape {
-    let (n, w, m) = (x.rowCount, x.columnCount, parameters.expansion.bias.count)
-    precondition(n == layout.tokenCount, "\(n) rows do not hold the sequences of \(layout.tokenCount) tokens")
-    return Tape(
-      input: arena.tensor([n, w]), statistics1: LayerNorm.Statistics(rows: n, in: arena),
-      normalized1: arena.tensor([n, w]), qkv: arena.tensor([n, 3 * w]),
-      probabilities: arena.tensor([attention.probabilityCount(layout)]), context: arena.tensor([n, w]),
-      middle: arena.tensor([n, w]), statistics2: LayerNorm.Statistics(rows: n, in: arena),
-      normalized2: arena.tensor([n, w]), expanded: arena.tensor([n, m]), activated: arena.tensor([n, m]))
-  }
-
-  private func apply(_ layer: AffineParameters, to x: Tensor, into y: Tensor, by product: some MatrixProduct) {
-    Linear.forward(x, weight: layer.weight, bias: layer.bias, into: y, by: product)
-  }
-
   /// `residual += layer(x)`.
-  private func addToResidual(
-    _ residual: Tensor, _ layer: AffineParameters, _ x: Tensor, _ arena: Arena, by product: some MatrixProduct
-  ) {
+  func add(_ layer: AffineParameters, of x: Tensor, to residual: Tensor, by product: some MatrixProduct) {
     product.multiply(MatrixView(x), MatrixView(layer.weight).transposed, into: MatrixView(residual), .add)
     ElementWise.addToRows(residual, layer.bias)
   }
 
   /// Adds a linear layer's parameter gradients to `gradients` and returns the gradient of its input.
-  private func backward(
+  static func backward(
     _ dy: Tensor, through layer: AffineParameters, x: Tensor, _ gradients: AffineParameters, _ arena: Arena,
     by product: some MatrixProduct
   ) -> Tensor {
