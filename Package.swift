@@ -82,6 +82,12 @@ let package = Package(
       "Evaluation",
       ["Diagnostics", "Tensors", "Kernels", "Collectives", "CLIPModel", "Datasets"]),
     module(
+      "Planning",
+      ["Diagnostics", "Files", "StrictJSON", "Kernels", "CLIPModel", "SkipTuning", "Reporting"]),
+    module(
+      "MachineBenchmark",
+      ["Tensors", "CKernels", "Kernels", "Collectives", "CLIPModel", "Planning", "Reporting"]),
+    module(
       "Training",
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
@@ -92,7 +98,8 @@ let package = Package(
       name: "skiptune",
       dependencies: [
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
-        "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints",
+        "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "Files",
+        "Planning", "MachineBenchmark", "SkipTuning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -131,6 +138,10 @@ let package = Package(
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Safetensors", "CLIPModel", "SkipTuning", "Optimization"]),
     tests("DatasetsTests", ["Diagnostics", "Tensors", "Datasets", "Safetensors"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
+    tests(
+      "PlanningTests",
+      ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "CLIPModel", "SkipTuning", "Planning"]),
+    tests("MachineBenchmarkTests", ["Collectives", "Kernels", "MatrixBackends", "Planning", "MachineBenchmark"]),
     tests("EvaluationTests", ["Evaluation"]),
     tests(
       "TrainingTests",

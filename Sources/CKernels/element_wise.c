@@ -10,8 +10,9 @@ SKT_CLONES void skt_add_to_rows(float *restrict x, const float *restrict bias, s
     for (size_t c = 0; c < columns; c++) x[c] += bias[c];
 }
 
-SKT_CLONES void skt_add_column_sums(float *restrict sums, const float *restrict x, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++, x += columns)
+SKT_CLONES void skt_add_column_sums(float *restrict sums, const float *restrict x, size_t stride, size_t rows,
+                                    size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += stride)
     for (size_t c = 0; c < columns; c++) sums[c] += x[c];
 }
 

@@ -29,18 +29,26 @@ SKT_INLINE void layer_norm_row_sums(float *g_sum, float *gx_sum, const float *dy
   *gx_sum = b;
 }
 
-SKT_CLONES void skt_layer_norm_backward(float *restrict dx, float *restrict dgamma, float *restrict dbeta,
-                                        const float *restrict dy, const float *restrict x, const float *mean,
-                                        const float *rstd, const float *restrict gamma, size_t rows, size_t columns) {
+SKT_CLONES void skt_layer_norm_backward(float *restrict dx, const float *restrict dy, const float *restrict x,
+                                        const float *mean, const float *rstd, const float *restrict gamma, size_t rows,
+                                        size_t columns) {
   for (size_t r = 0; r < rows; r++, x += columns, dx += columns, dy += columns) {
     const float centre = mean[r], scale = rstd[r];
     float g_sum, gx_sum;
     layer_norm_row_sums(&g_sum, &gx_sum, dy, x, gamma, centre, scale, columns);
     const float g_mean = g_sum / (float)columns, gx_mean = gx_sum / (float)columns;
+    for (size_t c = 0; c < columns; c++)
+      dx[c] += scale * (dy[c] * gamma[c] - g_mean - (x[c] - centre) * scale * gx_mean);
+  }
+}
+
+SKT_CLONES void skt_layer_norm_backward_parameters(float *restrict dgamma, float *restrict dbeta,
+                                                   const float *restrict dy, const float *restrict x, const float *mean,
+                                                   const float *rstd, size_t stride, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += stride, dy += stride) {
+    const float centre = mean[r], scale = rstd[r];
     for (size_t c = 0; c < columns; c++) {
-      const float normalized = (x[c] - centre) * scale;
-      dx[c] += scale * (dy[c] * gamma[c] - g_mean - normalized * gx_mean);
-      dgamma[c] += dy[c] * normalized;
+      dgamma[c] += dy[c] * ((x[c] - centre) * scale);
       dbeta[c] += dy[c];
     }
   }

@@ -3,10 +3,10 @@
 #include <mpi.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static MPI_Comm node = MPI_COMM_NULL;
 static MPI_Comm end = MPI_COMM_NULL;  // Its own, as other ranks may be inside an operation of the world.
+static MPI_Comm channels[3] = {MPI_COMM_NULL, MPI_COMM_NULL, MPI_COMM_NULL};
 static MPI_Op nan_max = MPI_OP_NULL;
 static MPI_Op nan_min = MPI_OP_NULL;
 
@@ -42,6 +42,9 @@ int mpi_shim_init(int *serialized) {
   }
   if (code == MPI_SUCCESS) code = MPI_Comm_set_errhandler(node, MPI_ERRORS_RETURN);
   if (code == MPI_SUCCESS) code = MPI_Comm_dup(MPI_COMM_WORLD, &end);
+  for (int channel = 0; channel < 3; channel++) {  // Copies handle errors as the original does.
+    if (code == MPI_SUCCESS) code = MPI_Comm_dup(MPI_COMM_WORLD, &channels[channel]);
+  }
   if (code == MPI_SUCCESS) code = MPI_Op_create(reduce_nan_max, 1, &nan_max);
   if (code == MPI_SUCCESS) code = MPI_Op_create(reduce_nan_min, 1, &nan_min);
   return code;
@@ -52,21 +55,11 @@ int mpi_shim_finalize(void) {
   MPI_Op_free(&nan_min);
   MPI_Comm_free(&node);
   MPI_Comm_free(&end);
+  for (int channel = 0; channel < 3; channel++) MPI_Comm_free(&channels[channel]);
   return MPI_Finalize();
 }
 
 void mpi_shim_abort(int status) { MPI_Abort(MPI_COMM_WORLD, status); }
-
-int mpi_shim_meet_at_end(int milliseconds) {
-  MPI_Request request;
-  int all_here = 0;
-  if (MPI_Ibarrier(end, &request) != MPI_SUCCESS) return 0;
-  for (int waited = 0;; waited++) {
-    if (MPI_Test(&request, &all_here, MPI_STATUS_IGNORE) != MPI_SUCCESS) return 0;
-    if (all_here || waited >= milliseconds) return all_here;
-    usleep(1000);
-  }
-}
 
 int mpi_shim_identity(int *rank, int *size, int *node_rank, int *node_size) {
   int code = MPI_Comm_rank(MPI_COMM_WORLD, rank);
@@ -91,32 +84,6 @@ void mpi_shim_error_text(int code, char *text, size_t capacity) {
   snprintf(text, capacity, "%s", buffer);
 }
 
-int mpi_shim_barrier(void) { return MPI_Barrier(MPI_COMM_WORLD); }
-
-int mpi_shim_allreduce(void *buffer, int count, enum mpi_shim_element element, enum mpi_shim_reduction reduction) {
-  const MPI_Datatype types[] = {MPI_FLOAT, MPI_DOUBLE, MPI_INT64_T};
-  const MPI_Op float_operations[] = {MPI_SUM, nan_max, nan_min};
-  const MPI_Op integer_operations[] = {MPI_SUM, MPI_MAX, MPI_MIN};
-  MPI_Op operation = element == MPI_SHIM_INT64 ? integer_operations[reduction] : float_operations[reduction];
-  return MPI_Allreduce(MPI_IN_PLACE, buffer, count, types[element], operation, MPI_COMM_WORLD);
-}
-
-int mpi_shim_broadcast_bytes(void *bytes, int count, int root) {
-  return MPI_Bcast(bytes, count, MPI_BYTE, root, MPI_COMM_WORLD);
-}
-
-int mpi_shim_allgather_int64(int64_t value, int64_t *values) {
-  return MPI_Allgather(&value, 1, MPI_INT64_T, values, 1, MPI_INT64_T, MPI_COMM_WORLD);
-}
-
-int mpi_shim_allgatherv_bytes(void *buffer, const int *counts, const int *offsets) {
-  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_BYTE, buffer, counts, offsets, MPI_BYTE, MPI_COMM_WORLD);
-}
-
-int mpi_shim_allgatherv_float32(void *buffer, const int *counts, const int *offsets) {
-  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, buffer, counts, offsets, MPI_FLOAT, MPI_COMM_WORLD);
-}
-
 // A request travels through Swift as a number; in Open MPI it is a pointer.
 _Static_assert(sizeof(MPI_Request) <= sizeof(uintptr_t), "requests do not fit into an integer");
 
@@ -131,18 +98,40 @@ int mpi_shim_node_leader(int *leader) {
   return code == MPI_SUCCESS ? MPI_Bcast(leader, 1, MPI_INT, 0, node) : code;
 }
 
-int mpi_shim_send(const void *bytes, int count, int rank, int tag, uintptr_t *request) {
+int mpi_shim_allgather_int64(int64_t value, int64_t *values) {
+  return MPI_Allgather(&value, 1, MPI_INT64_T, values, 1, MPI_INT64_T, MPI_COMM_WORLD);
+}
+
+int mpi_shim_send(enum mpi_shim_channel channel, const void *bytes, int count, int rank, int tag, uintptr_t *request) {
   MPI_Request started = MPI_REQUEST_NULL;
-  int code = MPI_Isend(bytes, count, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &started);
+  int code = MPI_Isend(bytes, count, MPI_BYTE, rank, tag, channels[channel], &started);
   *request = number_of(started);
   return code;
 }
 
-int mpi_shim_receive(void *bytes, int count, int rank, int tag, uintptr_t *request) {
+int mpi_shim_receive(enum mpi_shim_channel channel, void *bytes, int count, int rank, int tag, uintptr_t *request) {
   MPI_Request started = MPI_REQUEST_NULL;
-  int code = MPI_Irecv(bytes, count, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &started);
+  int code = MPI_Irecv(bytes, count, MPI_BYTE, rank, tag, channels[channel], &started);
   *request = number_of(started);
   return code;
+}
+
+int mpi_shim_start_last_barrier(uintptr_t *request) {
+  MPI_Request started = MPI_REQUEST_NULL;
+  int code = MPI_Ibarrier(end, &started);
+  *request = number_of(started);
+  return code;
+}
+
+static MPI_Datatype type_of(enum mpi_shim_element element) {
+  const MPI_Datatype types[] = {MPI_FLOAT, MPI_DOUBLE, MPI_INT64_T};
+  return types[element];
+}
+
+static MPI_Op operation_of(enum mpi_shim_element element, enum mpi_shim_reduction reduction) {
+  const MPI_Op float_operations[] = {MPI_SUM, nan_max, nan_min};
+  const MPI_Op integer_operations[] = {MPI_SUM, MPI_MAX, MPI_MIN};
+  return element == MPI_SHIM_INT64 ? integer_operations[reduction] : float_operations[reduction];
 }
 
 int mpi_shim_test(uintptr_t request, int *done, int *received) {
@@ -153,4 +142,32 @@ int mpi_shim_test(uintptr_t request, int *done, int *received) {
   int code = MPI_Test(&asked, done, &status);
   if (code == MPI_SUCCESS && *done) code = MPI_Get_count(&status, MPI_BYTE, received);
   return code;
+}
+
+int mpi_shim_probe(enum mpi_shim_channel channel, int *found, int *rank, int *tag, int *count) {
+  MPI_Status status = {0};
+  int code = MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, channels[channel], found, &status);
+  if (code != MPI_SUCCESS || !*found) return code;
+  *rank = status.MPI_SOURCE;
+  *tag = status.MPI_TAG;
+  return MPI_Get_count(&status, MPI_BYTE, count);
+}
+
+int mpi_shim_progress(void) {
+  int found = 0;
+  return MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, channels[MPI_SHIM_ROLL_CALLS], &found, MPI_STATUS_IGNORE);
+}
+
+int mpi_shim_take(enum mpi_shim_channel channel, void *bytes, int count, int rank, int tag) {
+  return MPI_Recv(bytes, count, MPI_BYTE, rank, tag, channels[channel], MPI_STATUS_IGNORE);
+}
+
+int mpi_shim_is_truncation(int code) {
+  int class = MPI_SUCCESS;
+  return MPI_Error_class(code, &class) == MPI_SUCCESS && class == MPI_ERR_TRUNCATE;
+}
+
+int mpi_shim_reduce(
+    const void *values, void *totals, int count, enum mpi_shim_element element, enum mpi_shim_reduction reduction) {
+  return MPI_Reduce_local(values, totals, count, type_of(element), operation_of(element, reduction));
 }

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Synchronization
 
 /// Ranks as threads of one process: the twin of a run under `mpirun`, for tests and for programs without a launcher.
 ///
@@ -31,11 +32,13 @@ public enum LoopbackWorld {
     nodes: [Int], deadline: Duration = defaultDeadline,
     _ body: @escaping @Sendable (any MessagePassing) throws -> Result
   ) throws -> [Result] {
-    let rendezvous = Rendezvous(nodes: nodes, deadline: deadline)
+    let rendezvous = Rendezvous(nodes: nodes)
     let outcomes = Outcomes<Result>(size: nodes.count)
     for rank in nodes.indices {
       let thread = Thread {
-        let outcome = Swift.Result { try body(LoopbackCollectives(rank: rank, rendezvous: rendezvous)) }
+        let outcome = Swift.Result {
+          try body(LoopbackCollectives(rank: rank, deadline: deadline, rendezvous: rendezvous))
+        }
         rendezvous.leave(rank: rank, outcome)
         outcomes.record(outcome, rank: rank)
       }
@@ -54,7 +57,7 @@ public enum LoopbackWorld {
 
   /// A world of one rank, for use in the calling thread.
   public static func alone() -> any MessagePassing {
-    LoopbackCollectives(rank: 0, rendezvous: Rendezvous(nodes: [0], deadline: defaultDeadline))
+    LoopbackCollectives(rank: 0, deadline: defaultDeadline, rendezvous: Rendezvous(nodes: [0]))
   }
 }
 
@@ -85,8 +88,15 @@ private final class Outcomes<Value: Sendable>: @unchecked Sendable {  // Guarded
 final class LoopbackCollectives: MessagePassing {
   let rank: Int
   private let rendezvous: Rendezvous
+  private let settings: Mutex<Settings>
 
-  init(rank: Int, rendezvous: Rendezvous) {
+  private struct Settings {
+    var deadline: Duration
+    var activity: @Sendable () -> String = { "" }
+  }
+
+  init(rank: Int, deadline: Duration, rendezvous: Rendezvous) {
+    settings = Mutex(Settings(deadline: deadline))
     self.rank = rank
     self.rendezvous = rendezvous
   }
@@ -97,8 +107,21 @@ final class LoopbackCollectives: MessagePassing {
   var nodeSize: Int { nodes.count { $0 == node } }
   var hostName: String { nodeCount > 1 ? "loopback\(node)" : "loopback" }
 
+  var deadline: Duration {
+    get { settings.withLock { $0.deadline } }
+    set { settings.withLock { $0.deadline = newValue } }
+  }
+  var activity: @Sendable () -> String {
+    get { settings.withLock { $0.activity } }
+    set { settings.withLock { $0.activity = newValue } }
+  }
+
+  private var caller: Rendezvous.Caller {
+    settings.withLock { Rendezvous.Caller(rank: rank, deadline: $0.deadline, activity: $0.activity) }
+  }
+
   func barrier() throws {
-    try rendezvous.meet(Contribution(call: "barrier()"), rank: rank) { _ in }
+    try rendezvous.meet(Contribution(call: "barrier()"), caller) { _ in }
   }
 
   func allReduce<Element: CollectiveElement>(
@@ -106,7 +129,7 @@ final class LoopbackCollectives: MessagePassing {
   ) throws {
     let call = "allReduce(\(buffer.count) \(Element.elementKind), \(operation))"
     let contribution = Contribution(call: call, buffer: UnsafeMutableRawBufferPointer(buffer))
-    try rendezvous.meet(contribution, rank: rank) { contributions in
+    try rendezvous.meet(contribution, caller) { contributions in
       let buffers = contributions.map { $0.buffer.assumingMemoryBound(to: Element.self) }
       for index in buffers[0].indices {
         let total = buffers.dropFirst().reduce(buffers[0][index]) { Element.reduce($0, $1[index], operation) }
@@ -118,7 +141,7 @@ final class LoopbackCollectives: MessagePassing {
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws {
     precondition((0..<worldSize).contains(root), "root \(root) is not in a world of \(worldSize)")
     let call = "broadcast(\(bytes.count) bytes, root: \(root))"
-    try rendezvous.meet(Contribution(call: call, buffer: bytes), rank: rank) { contributions in
+    try rendezvous.meet(Contribution(call: call, buffer: bytes), caller) { contributions in
       let source = UnsafeRawBufferPointer(contributions[root].buffer)
       for (rank, contribution) in contributions.enumerated() where rank != root {
         contribution.buffer.copyMemory(from: source)
@@ -127,14 +150,14 @@ final class LoopbackCollectives: MessagePassing {
   }
 
   func allGather(_ bytes: [UInt8]) throws -> [[UInt8]] {
-    try rendezvous.meet(Contribution(call: "allGather(bytes)", bytes: bytes), rank: rank) { _ in }
+    try rendezvous.meet(Contribution(call: "allGather(bytes)", bytes: bytes), caller) { _ in }
   }
 
   func allGather(into buffer: UnsafeMutableBufferPointer<Float>, counts: [Int]) throws {
     let segments = segments(of: counts, total: buffer.count)
     let call = "allGather(counts: \(counts))"
     let contribution = Contribution(call: call, buffer: UnsafeMutableRawBufferPointer(buffer))
-    try rendezvous.meet(contribution, rank: rank) { contributions in
+    try rendezvous.meet(contribution, caller) { contributions in
       let buffers = contributions.map { $0.buffer.assumingMemoryBound(to: Float.self) }
       for (owner, segment) in segments.enumerated() {
         for (rank, buffer) in buffers.enumerated() where rank != owner {
@@ -167,9 +190,13 @@ extension LoopbackCollectives {
 
   func isDone(_ transfer: Transfer) throws -> Bool { try rendezvous.isDone(transfer) }
 
-  func wait(for transfers: [Transfer]) throws { try rendezvous.wait(for: transfers, rank: rank) }
+  func wait(for transfers: [Transfer]) throws { try rendezvous.wait(for: transfers, caller) }
 
   func nodeMemory(byteCount: Int, counters: Int) throws -> any NodeMemory {
-    try rendezvous.nodeMemory(NodeMemoryLayout(byteCount: byteCount, counters: counters), rank: rank)
+    try rendezvous.nodeMemory(NodeMemoryLayout(byteCount: byteCount, counters: counters), caller)
+  }
+
+  func wait(for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int) throws {
+    try rendezvous.wait(for: memory, counter: counter, toReach: value, setBy: rank, caller)
   }
 }

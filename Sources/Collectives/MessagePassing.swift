@@ -7,6 +7,14 @@ public protocol MessagePassing: Collectives {
   /// Node of each rank, by rank: numbers from 0 on, in order of each node's lowest rank.
   var nodes: [Int] { get }
 
+  /// How long a wait may see nothing happen before the run is given up, unless the ranks that are waited for are known to
+  /// be at work; may differ between ranks.
+  var deadline: Duration { get set }
+
+  /// What this rank is doing, in words such as `step 12, gradients`; asked for where a wait gets no answer, from any
+  /// thread.
+  var activity: @Sendable () -> String { get set }
+
   /// Starts to send; the memory must stay as it is until the transfer is done.
   ///
   /// Messages of the same sender, receiver and tag arrive in order. Zero bytes are allowed, and so are more than
@@ -27,9 +35,15 @@ public protocol MessagePassing: Collectives {
 
   /// Memory, zeroed, that all ranks of this node see, with `counters` that one rank may set while another looks.
   ///
-  /// Its start is aligned to a page. It lives until the last rank lets go of it. Collective: all ranks call this in the
+  /// Its start is aligned to a page. To wait for a counter, call `wait(for:counter:toReach:setBy:)`: a loop of one's own
+  /// would not end where the other rank is lost. The bytes start a page. The memory lives until the last rank lets go of it. Collective: all ranks call this in the
   /// same order; `byteCount` and `counters` are the same on the ranks of a node.
   func nodeMemory(byteCount: Int, counters: Int) throws -> any NodeMemory
+
+  /// Returns when a counter of node memory is at least `value`; `rank` is the rank of this node that sets it.
+  ///
+  /// Moves messages on meanwhile.
+  func wait(for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int) throws
 }
 
 /// Limits of the tags by which messages between two ranks are told apart.

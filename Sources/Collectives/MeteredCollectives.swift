@@ -7,10 +7,11 @@ public final class MeteredCollectives: MessagePassing {
   public let meter: TrafficMeter
   private let base: any MessagePassing
 
-  /// Counts the traffic of `base` with `meter`.
+  /// Counts the traffic of `base` with `meter`, and lets `base` tell the meter's place and phase as its activity.
   public init(_ base: any MessagePassing, meter: TrafficMeter) {
     self.base = base
     self.meter = meter
+    base.activity = { [meter] in meter.activity }
   }
 
   /// This process among all, in `0..<worldSize`.
@@ -72,6 +73,18 @@ extension MeteredCollectives {
   /// Node of each rank.
   public var nodes: [Int] { base.nodes }
 
+  /// How long a wait may see nothing happen.
+  public var deadline: Duration {
+    get { base.deadline }
+    set { base.deadline = newValue }
+  }
+
+  /// What this rank is doing; at first, place and phase of the meter.
+  public var activity: @Sendable () -> String {
+    get { base.activity }
+    set { base.activity = newValue }
+  }
+
   /// Starts to send; counts the message where it begins.
   public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int, tag: Int) throws -> Transfer {
     let transfer = try base.send(bytes, to: rank, tag: tag)
@@ -99,5 +112,10 @@ extension MeteredCollectives {
     let memory = try base.nodeMemory(byteCount: byteCount, counters: counters)
     count(payload: 0, ringPasses: 0)
     return memory
+  }
+
+  /// Returns when a counter of node memory has reached a value.
+  public func wait(for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int) throws {
+    try base.wait(for: memory, counter: counter, toReach: value, setBy: rank)
   }
 }

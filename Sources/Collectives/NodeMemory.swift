@@ -58,23 +58,25 @@ package final class NodeMemoryBlock: NodeMemory, @unchecked Sendable {  // The b
   private let block: UnsafeMutableRawPointer
   private let layout: NodeMemoryLayout
   private let release: @Sendable (UnsafeMutableRawPointer, Int) -> Void
+  private let didSetCounter: @Sendable () -> Void
 
   /// Takes over a zeroed block of `layout.blockSize` bytes that starts a page; `release` gets it and its size back.
   package init(
-    _ block: UnsafeMutableRawPointer, _ layout: NodeMemoryLayout,
+    _ block: UnsafeMutableRawPointer, _ layout: NodeMemoryLayout, didSetCounter: @escaping @Sendable () -> Void = {},
     release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void
   ) {
     self.block = block
     self.layout = layout
     self.release = release
+    self.didSetCounter = didSetCounter
   }
 
   /// Memory of this process alone.
-  convenience init(heapFor layout: NodeMemoryLayout) {
+  convenience init(heapFor layout: NodeMemoryLayout, didSetCounter: @escaping @Sendable () -> Void) {
     let block = UnsafeMutableRawPointer.allocate(
       byteCount: layout.blockSize, alignment: NodeMemoryLayout.pageSize)
     block.initializeMemory(as: UInt8.self, repeating: 0, count: layout.blockSize)
-    self.init(block, layout) { block, _ in block.deallocate() }
+    self.init(block, layout, didSetCounter: didSetCounter) { block, _ in block.deallocate() }
   }
 
   deinit { release(block, layout.blockSize) }
@@ -87,5 +89,6 @@ package final class NodeMemoryBlock: NodeMemory, @unchecked Sendable {  // The b
 
   package func setCounter(_ index: Int, to value: UInt64) {
     layout.counter(index, of: block).pointee.store(value, ordering: .releasing)
+    didSetCounter()
   }
 }

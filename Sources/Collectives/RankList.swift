@@ -21,6 +21,12 @@ package struct RankList: CustomStringConvertible {
     return (ranks.count == 1 ? "rank " : "ranks ") + numbers.joined(separator: ", ")
   }
 
+  /// How many there are.
+  package var count: Int { ranks.count }
+
+  /// The lowest; traps where there is none.
+  package var lowest: Int { ranks[0] }
+
   /// `is` or `are`.
   package var verb: String { ranks.count == 1 ? "is" : "are" }
 }

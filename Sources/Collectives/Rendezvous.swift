@@ -19,7 +19,6 @@ struct Contribution {
 final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
   /// Node of each rank.
   let nodes: [Int]
-  private let deadline: Duration
   private let condition = NSCondition()
   private var arrived: [Contribution?]
   private var hasLeft: [Bool]
@@ -34,15 +33,23 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
   private var generation = 0
   private var brokenBy: Failure?
 
+  /// Who calls, and how it waits.
+  struct Caller {
+    let rank: Int
+    let deadline: Duration
+    let activity: @Sendable () -> String
+  }
+
   private struct Wait {
     let call: String
+    /// The rank without which it cannot end, if it is one.
+    let awaited: Int?
     let isOver: () -> Bool
   }
 
-  init(nodes: [Int], deadline: Duration) {
+  init(nodes: [Int]) {
     precondition(!nodes.isEmpty, "a world of 0 ranks")
     self.nodes = nodes
-    self.deadline = deadline
     arrived = Array(repeating: nil, count: nodes.count)
     hasLeft = Array(repeating: false, count: nodes.count)
     waits = Array(repeating: nil, count: nodes.count)
@@ -57,19 +64,21 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
   ///
   /// Returns the `bytes` of all ranks. Throws on every rank if the calls differ or a rank ends instead of coming.
   @discardableResult
-  func meet(_ contribution: Contribution, rank: Int, combine: ([Contribution]) throws -> Void) throws
+  func meet(_ contribution: Contribution, _ caller: Caller, combine: ([Contribution]) throws -> Void) throws
     -> [[UInt8]]
   {
     try condition.withLock {
       if let brokenBy { throw brokenBy }
-      arrived[rank] = contribution
-      if let absent = hasLeft.firstIndex(of: true) { throw abandon(rank, calling: contribution.call, absent: absent) }
+      arrived[caller.rank] = contribution
+      if let absent = hasLeft.firstIndex(of: true) {
+        throw abandon(caller.rank, calling: contribution.call, absent: absent)
+      }
       let all = arrived.compactMap { $0 }
       if all.count == size {
         try complete(all, combine)
       } else {
         let current = generation
-        try block(rank, calling: contribution.call) { self.generation != current }
+        try block(caller, calling: contribution.call) { self.generation != current }
       }
       return gathered
     }
@@ -86,6 +95,8 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
         abandon(waiting, calling: arrived[waiting]?.call ?? "", absent: rank)
       } else if let (starter, transfer) = mailboxes.unfinished(with: rank) {
         abandon(starter, calling: transfer.call, absent: rank)
+      } else if let waiting = waits.firstIndex(where: { $0?.awaited == rank && $0?.isOver() == false }) {
+        abandon(waiting, calling: waits[waiting]?.call ?? "", absent: rank)
       }
     }
   }
@@ -127,17 +138,17 @@ extension Rendezvous {
   }
 
   /// Blocks until all are done.
-  func wait(for transfers: [Transfer], rank: Int) throws {
+  func wait(for transfers: [Transfer], _ caller: Caller) throws {
     try condition.withLock {
       guard let open = transfers.first(where: { !$0.isFinished }) else { return }
       if let brokenBy { throw brokenBy }
-      try block(rank, calling: open.call) { transfers.allSatisfy(\.isFinished) }
+      try block(caller, calling: open.call) { transfers.allSatisfy(\.isFinished) }
     }
   }
 
   /// Memory that this rank's node shares, made by the last rank of the world to arrive.
-  func nodeMemory(_ layout: NodeMemoryLayout, rank: Int) throws -> NodeMemoryBlock {
-    try meet(Contribution(call: "nodeMemory", layout: layout), rank: rank) { contributions in
+  func nodeMemory(_ layout: NodeMemoryLayout, _ caller: Caller) throws -> NodeMemoryBlock {
+    try meet(Contribution(call: "nodeMemory", layout: layout), caller) { contributions in
       var made: [Int: NodeMemoryBlock] = [:]
       for (rank, contribution) in contributions.enumerated() {
         let first = contributions[nodes.firstIndex(of: nodes[rank])!].layout!
@@ -147,13 +158,29 @@ extension Rendezvous {
             .internalError,
             "ranks are out of step: on node \(nodes[rank]) some call \(first.call), rank \(rank) calls \(layout.call)")
         }
-        let memory = made[nodes[rank]] ?? NodeMemoryBlock(heapFor: layout)
+        let memory = made[nodes[rank]] ?? NodeMemoryBlock(heapFor: layout, didSetCounter: wake)
         made[nodes[rank]] = memory
         nodeMemories[rank] = memory
       }
     }
-    return condition.withLock { nodeMemories.removeValue(forKey: rank)! }
+    return condition.withLock { nodeMemories.removeValue(forKey: caller.rank)! }
   }
+
+  /// Blocks until a counter that `rank` sets has reached a value.
+  func wait(
+    for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int, _ caller: Caller
+  ) throws {
+    try condition.withLock {
+      let call = "wait(for counter \(counter) to reach \(value), set by: \(rank))"
+      if memory.counter(counter) >= value { return }
+      if let brokenBy { throw brokenBy }
+      if hasLeft[rank] { throw abandon(caller.rank, calling: call, absent: rank) }
+      try block(caller, calling: call, awaiting: rank) { memory.counter(counter) >= value }
+    }
+  }
+
+  /// Lets ranks that wait for a counter look again.
+  @Sendable private func wake() { condition.withLock { condition.broadcast() } }
 }
 
 // MARK: - Waiting
@@ -162,14 +189,16 @@ extension Rendezvous {
   /// Blocks a rank's thread until `isOver`; call with the lock held.
   ///
   /// Throws on all ranks when the deadline has passed, or when no rank is left that could end the wait.
-  private func block(_ rank: Int, calling call: String, until isOver: @escaping () -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: deadline / .seconds(1))
-    waits[rank] = Wait(call: call, isOver: isOver)
-    defer { waits[rank] = nil }
+  private func block(
+    _ caller: Caller, calling call: String, awaiting awaited: Int? = nil, until isOver: @escaping () -> Bool
+  ) throws {
+    let end = Date(timeIntervalSinceNow: caller.deadline / .seconds(1))
+    waits[caller.rank] = Wait(call: call, awaited: awaited, isOver: isOver)
+    defer { waits[caller.rank] = nil }
     if isDeadlocked { throw breakUp(Failure(.internalError, "ranks wait for each other: \(callsInWords)")) }
     while !isOver() {
       if let brokenBy { throw brokenBy }
-      if !condition.wait(until: end), !isOver(), brokenBy == nil { throw breakUp(expiry(of: rank)) }
+      if !condition.wait(until: end), !isOver(), brokenBy == nil { throw breakUp(expiry(caller)) }
     }
   }
 
@@ -182,12 +211,13 @@ extension Rendezvous {
     waits.indices.compactMap { rank in waits[rank].map { "rank \(rank) calls \($0.call)" } }.joined(separator: ", ")
   }
 
-  private func expiry(of rank: Int) -> Failure {
+  private func expiry(_ caller: Caller) -> Failure {
     let missing = RankList(waits.indices.filter { waits[$0]?.isOver() ?? true })
+    let activity = caller.activity()
     return Failure(
       .internalError,
-      "no answer for \(deadline) in \(waits[rank]?.call ?? ""): \(missing) \(missing.verb) missing; "
-        + callsInWords)
+      "no answer for \(caller.deadline.inWords) in \(waits[caller.rank]?.call ?? "")"
+        + (activity.isEmpty ? "" : " (\(activity))") + ": \(missing) \(missing.verb) missing; \(callsInWords)")
   }
 
   @discardableResult

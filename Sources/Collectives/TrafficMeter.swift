@@ -43,6 +43,7 @@ public final class TrafficMeter: Sendable {
   public static let defaultPhase = "other"
 
   private struct State {
+    var place = ""
     var openPhases: [String] = []
     var traffic: [String: Traffic] = [:]
   }
@@ -57,6 +58,19 @@ public final class TrafficMeter: Sendable {
     state.withLock { $0.openPhases.append(name) }
     defer { state.withLock { _ = $0.openPhases.removeLast() } }
     return try body()
+  }
+
+  /// Where the program is, in words such as `step 12`; told with the phase where ranks lose each other.
+  public var place: String {
+    get { state.withLock { $0.place } }
+    set { state.withLock { $0.place = newValue } }
+  }
+
+  /// Place and innermost phase: `step 12, gradients`.
+  public var activity: String {
+    state.withLock { state in
+      [state.place, state.openPhases.last ?? ""].filter { !$0.isEmpty }.joined(separator: ", ")
+    }
   }
 
   /// Traffic so far by phase.

@@ -99,7 +99,6 @@ extension ShardedExchange {
         case .bfloat16: Quantization.add(UnsafeBufferPointer(bytes.assumingMemoryBound(to: UInt16.self)), to: sum)
         }
       }
-      staging.takeCarry(parts[index].owned, addingTo: sum)
     }
     try expectNextSums()
     return move(index, to: .reduced)

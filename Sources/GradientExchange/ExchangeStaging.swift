@@ -23,8 +23,6 @@ final class ExchangeStaging {
   private let residualStarts: [Int]
   /// What rounding took from the updates handed out, by owned element.
   let updateResidual: Tensor
-  /// Added to the sums of owned elements the next time they are made; nil where there is nothing.
-  private(set) var carry: Tensor?
 
   init(_ plan: BucketPlan, _ topology: ExchangeTopology, _ options: ShardedExchange.Options) {
     self.plan = plan
@@ -97,15 +95,10 @@ final class ExchangeStaging {
     return sumResidual.slice(start..<start + slices[owner].count)
   }
 
-  /// Hands over what is to be added to the next sums.
-  func setCarry(_ values: Tensor) { carry = values }
-
-  /// Adds what was carried over for owned elements, once.
-  func takeCarry(_ owned: Range<Int>, addingTo sum: Tensor) {
-    guard let carry else { return }
-    let values = carry.slice(owned)
-    ElementWise.add(values, to: sum)
-    values.fill(0)
+  /// Forgets what rounding took away.
+  func forgetRounding() {
+    sumResidual.fill(0)
+    updateResidual.fill(0)
   }
 
   private func place(_ index: Int, _ owner: Int) -> Int {

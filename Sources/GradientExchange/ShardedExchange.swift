@@ -249,6 +249,13 @@ extension ShardedExchange {
     }
   }
 
+  /// Forgets what rounding took from the last messages, so that the parameters and the optimiser's state are all there is
+  /// to know: for checkpoints. Between exchanges, on all ranks alike.
+  public func forgetRounding() {
+    precondition(phases.allSatisfy { $0 == .complete }, "an exchange is under way")
+    staging.forgetRounding()
+  }
+
   private func ranks(_ late: [Int]) -> String {
     late.count == 1 ? "rank \(late[0]) is" : "ranks \(late.map(String.init).joined(separator: ", ")) are"
   }

@@ -19,11 +19,6 @@ public struct Attention: Sendable {
   public struct Inputs {
     let query, key, value: MatrixView
 
-    /// The columns of one head.
-    func head(_ index: Int, of count: Int) -> Inputs {
-      Inputs(query: query.part(index, of: count), key: key.part(index, of: count), value: value.part(index, of: count))
-    }
-
     /// Three windows.
     public init(query: MatrixView, key: MatrixView, value: MatrixView) {
       self.query = query
@@ -67,8 +62,7 @@ public struct Attention: Sendable {
   public func probabilityCount(_ scope: Scope) -> Int {
     switch scope {
     case .sequences(let offsets):
-      headCount
-        * (1..<offsets.count).reduce(0) { $0 + (offsets[$1] - offsets[$1 - 1]) * (offsets[$1] - offsets[$1 - 1]) }
+      headCount * Squares.starts(offsets).last!
     case .lists(let keys): headCount * keys.rows.count
     }
   }
@@ -78,13 +72,20 @@ public struct Attention: Sendable {
     _ inputs: Inputs, _ scope: Scope, probabilities: Tensor, into context: Tensor, by product: some MatrixProduct
   ) {
     precondition(inputs.query.columns % headCount == 0 && inputs.query.rows == context.rowCount)
-    for index in 0..<headCount {
-      let head = inputs.head(index, of: headCount)
-      let output = MatrixView(context).part(index, of: headCount)
-      let p = share(index, of: probabilities)
-      switch scope {
-      case .sequences(let offsets): SequenceHead(head, offsets, p).forward(into: output, by: product)
-      case .lists(let keys): ListHead(head, keys, p).forward(into: output)
+    let output = MatrixView(context)
+    let work = 2 * probabilities.count * inputs.query.columns / headCount
+    switch scope {
+    case .sequences(let offsets):
+      let squares = Squares(offsets, headCount: headCount, in: probabilities)
+      ThreadPool.shared.run(squares.count, work: work) { index, _ in
+        let (head, rows, p) = squares[index]
+        SequenceHead(inputs.head(head, of: headCount).rows(rows), p)
+          .forward(into: output.part(head, of: headCount).rows(rows), by: product)
+      }
+    case .lists(let keys):
+      ThreadPool.shared.run(headCount, work: work) { head, _ in
+        ListHead(inputs.head(head, of: headCount), keys, share(head, of: probabilities))
+          .forward(into: output.part(head, of: headCount))
       }
     }
   }
@@ -94,14 +95,24 @@ public struct Attention: Sendable {
     _ dContext: Tensor, _ inputs: Inputs, probabilities: Tensor, _ scope: Scope, into gradients: Inputs, arena: Arena,
     by product: some MatrixProduct
   ) {
-    for index in 0..<headCount {
-      let (head, dHead) = (inputs.head(index, of: headCount), gradients.head(index, of: headCount))
-      let dOutput = MatrixView(dContext).part(index, of: headCount)
-      let p = share(index, of: probabilities)
-      arena.scoped {
-        switch scope {
-        case .sequences(let offsets): SequenceHead(head, offsets, p).backward(dOutput, into: dHead, arena, by: product)
-        case .lists(let keys): ListHead(head, keys, p).backward(dOutput, into: dHead, arena)
+    let dOutput = MatrixView(dContext)
+    let work = 4 * probabilities.count * inputs.query.columns / headCount
+    arena.scoped {
+      let scratch = arena.tensor([ThreadPool.shared.threads, scope.scratchCount])
+      switch scope {
+      case .sequences(let offsets):
+        let squares = Squares(offsets, headCount: headCount, in: probabilities)
+        ThreadPool.shared.run(squares.count, work: work) { index, slot in
+          let (head, rows, p) = squares[index]
+          SequenceHead(inputs.head(head, of: headCount).rows(rows), p).backward(
+            dOutput.part(head, of: headCount).rows(rows), into: gradients.head(head, of: headCount).rows(rows),
+            scratch: scratch.row(slot), by: product)
+        }
+      case .lists(let keys):
+        // Heads have columns of their own, queries of one head share the rows of keys.
+        ThreadPool.shared.run(headCount, work: work) { head, slot in
+          ListHead(inputs.head(head, of: headCount), keys, share(head, of: probabilities)).backward(
+            dOutput.part(head, of: headCount), into: gradients.head(head, of: headCount), scratch: scratch.row(slot))
         }
       }
     }
@@ -113,16 +124,27 @@ public struct Attention: Sendable {
   }
 }
 
-extension MatrixView {
-  /// One of `count` equal windows side by side.
-  func part(_ index: Int, of count: Int) -> MatrixView {
-    let width = columns / count
-    return MatrixView(pointer + index * width, rows: rows, columns: width, stride: stride)
+extension Attention.Scope {
+  /// Floats that one thread of the backward pass works with.
+  fileprivate var scratchCount: Int {
+    switch self {
+    case .sequences(let offsets):
+      let longest = (1..<offsets.count).reduce(0) { max($0, offsets[$1] - offsets[$1 - 1]) }
+      return longest * longest
+    case .lists(let keys): return keys.longest
+    }
+  }
+}
+
+extension Attention.Inputs {
+  /// The columns of one head.
+  fileprivate func head(_ index: Int, of count: Int) -> Attention.Inputs {
+    Attention.Inputs(
+      query: query.part(index, of: count), key: key.part(index, of: count), value: value.part(index, of: count))
   }
 
-  /// A window on some rows.
-  func rows(_ range: Range<Int>) -> MatrixView {
-    precondition(!isTransposed && range.upperBound <= rows)
-    return MatrixView(pointer + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+  /// The rows of one sequence.
+  fileprivate func rows(_ range: Range<Int>) -> Attention.Inputs {
+    Attention.Inputs(query: query.rows(range), key: key.rows(range), value: value.rows(range))
   }
 }

@@ -1,54 +1,74 @@
 import CKernels
 import Tensors
 
-/// One head over sequences whose rows all see each other: dense products.
+/// One head of one sequence whose rows all see each other: dense products.
 struct SequenceHead {
   private let inputs: Attention.Inputs
-  private let offsets: [Int]
-  private let probabilities: Tensor  // a square per sequence
+  private let probabilities: MatrixView  // a square
 
-  init(_ inputs: Attention.Inputs, _ offsets: [Int], _ probabilities: Tensor) {
+  init(_ inputs: Attention.Inputs, _ probabilities: MatrixView) {
     self.inputs = inputs
-    self.offsets = offsets
     self.probabilities = probabilities
   }
 
+  private var count: Int { inputs.query.rows }
   private var scale: Float { 1 / Float(inputs.query.columns).squareRoot() }
 
   func forward(into output: MatrixView, by product: some MatrixProduct) {
-    forEachSequence { rows, p in
-      product.multiply(inputs.query.rows(rows), inputs.key.rows(rows).transposed, into: p)
-      skt_softmax(p.pointer, rows.count, rows.count, scale)
-      product.multiply(p, inputs.value.rows(rows), into: output.rows(rows))
-    }
+    product.multiplyInTask(inputs.query, inputs.key.transposed, into: probabilities)
+    skt_softmax(probabilities.pointer, count, count, scale)
+    product.multiplyInTask(probabilities, inputs.value, into: output)
   }
 
   func backward(
-    _ dOutput: MatrixView, into gradients: Attention.Inputs, _ arena: Arena, by product: some MatrixProduct
+    _ dOutput: MatrixView, into gradients: Attention.Inputs, scratch: Tensor, by product: some MatrixProduct
   ) {
-    forEachSequence { rows, p in
-      arena.scoped {
-        let dScores = MatrixView(arena.tensor([rows.count, rows.count]))
-        let dOutput = dOutput.rows(rows)
-        product.multiply(p.transposed, dOutput, into: gradients.value.rows(rows))
-        product.multiply(dOutput, inputs.value.rows(rows).transposed, into: dScores)
-        skt_softmax_backward(dScores.pointer, dScores.pointer, p.pointer, rows.count, rows.count, scale)
-        product.multiply(dScores, inputs.key.rows(rows), into: gradients.query.rows(rows))
-        product.multiply(dScores.transposed, inputs.query.rows(rows), into: gradients.key.rows(rows))
-      }
-    }
+    precondition(scratch.count >= count * count)
+    let dScores = MatrixView(scratch.pointer, rows: count, columns: count, stride: count)
+    product.multiplyInTask(probabilities.transposed, dOutput, into: gradients.value)
+    product.multiplyInTask(dOutput, inputs.value.transposed, into: dScores)
+    skt_softmax_backward(dScores.pointer, dScores.pointer, probabilities.pointer, count, count, scale)
+    product.multiplyInTask(dScores, inputs.key, into: gradients.query)
+    product.multiplyInTask(dScores.transposed, inputs.query, into: gradients.key)
+  }
+}
+
+/// The probabilities of all heads and sequences: a square for each, head after head.
+struct Squares {
+  private let offsets: [Int]
+  private let starts: [Int]
+  private let buffer: Tensor
+
+  /// Squares of `buffer` for the sequences that begin at `offsets`, the last entry being the end.
+  init(_ offsets: [Int], headCount: Int, in buffer: Tensor) {
+    self.offsets = offsets
+    starts = Self.starts(offsets)
+    self.buffer = buffer
+    count = headCount * (offsets.count - 1)
+    precondition(buffer.count == headCount * starts.last!)
   }
 
-  private func forEachSequence(_ body: (_ rows: Range<Int>, _ probabilities: MatrixView) -> Void) {
-    var start = 0
+  /// Squares.
+  let count: Int
+
+  /// Which head and which rows a square belongs to, and the square.
+  subscript(_ index: Int) -> (head: Int, rows: Range<Int>, square: MatrixView) {
+    let (head, sequence) = index.quotientAndRemainder(dividingBy: offsets.count - 1)
+    let rows = offsets[sequence]..<offsets[sequence + 1]
+    let start = head * starts.last! + starts[sequence]
+    return (
+      head, rows, MatrixView(buffer.pointer + start, rows: rows.count, columns: rows.count, stride: rows.count)
+    )
+  }
+
+  /// Where the square of each sequence begins in those of one head, and their size as last entry.
+  static func starts(_ offsets: [Int]) -> [Int] {
+    var starts = [0]
     for sequence in 0..<offsets.count - 1 {
-      let rows = offsets[sequence]..<offsets[sequence + 1]
-      precondition(start + rows.count * rows.count <= probabilities.count)
-      body(
-        rows,
-        MatrixView(probabilities.pointer + start, rows: rows.count, columns: rows.count, stride: rows.count))
-      start += rows.count * rows.count
+      let count = offsets[sequence + 1] - offsets[sequence]
+      starts.append(starts[sequence] + count * count)
     }
+    return starts
   }
 }
 
@@ -76,15 +96,15 @@ struct ListHead {
       scale)
   }
 
-  func backward(_ dOutput: MatrixView, into gradients: Attention.Inputs, _ arena: Arena) {
-    precondition(gradients.key.stride == gradients.value.stride)
+  func backward(_ dOutput: MatrixView, into gradients: Attention.Inputs, scratch: Tensor) {
+    precondition(gradients.key.stride == gradients.value.stride && scratch.count >= keys.longest)
     gradients.key.clear()
     gradients.value.clear()
     skt_row_attention_backward(
       gradients.query.pointer, gradients.query.stride, gradients.key.pointer, gradients.value.pointer,
-      gradients.key.stride, arena.tensor([keys.longest]).pointer, dOutput.pointer, dOutput.stride,
-      probabilities.pointer, inputs.query.pointer, inputs.query.stride, inputs.key.pointer, inputs.value.pointer,
-      inputs.key.stride, keys.rows, keys.starts, keys.queryCount, width, scale)
+      gradients.key.stride, scratch.pointer, dOutput.pointer, dOutput.stride, probabilities.pointer,
+      inputs.query.pointer, inputs.query.stride, inputs.key.pointer, inputs.value.pointer, inputs.key.stride,
+      keys.rows, keys.starts, keys.queryCount, width, scale)
   }
 }
 

@@ -6,7 +6,7 @@ public enum ElementWise {
   /// `y += x`.
   public static func add(_ x: Tensor, to y: Tensor) {
     precondition(x.count == y.count, "cannot add \(x.shape) to \(y.shape)")
-    skt_add(y.pointer, x.pointer, y.count)
+    ThreadPool.shared.splitElements(of: y) { skt_add(y.pointer + $0.lowerBound, x.pointer + $0.lowerBound, $0.count) }
   }
 
   /// `y[rows[i]] += x[i]`; a row may be named more than once.
@@ -22,13 +22,18 @@ public enum ElementWise {
   /// `x[r] += bias` for every row.
   public static func addToRows(_ x: Tensor, _ bias: Tensor) {
     precondition(x.columnCount == bias.count, "cannot add \(bias.shape) to rows of \(x.shape)")
-    skt_add_to_rows(x.pointer, bias.pointer, x.rowCount, x.columnCount)
+    ThreadPool.shared.splitRows(of: x) {
+      skt_add_to_rows(x.pointer + $0.lowerBound * x.columnCount, bias.pointer, $0.count, x.columnCount)
+    }
   }
 
   /// `sums += Σ x[r]` over the rows.
   public static func addColumnSums(of x: Tensor, to sums: Tensor) {
     precondition(x.columnCount == sums.count, "cannot add column sums of \(x.shape) to \(sums.shape)")
-    skt_add_column_sums(sums.pointer, x.pointer, x.rowCount, x.columnCount)
+    ThreadPool.shared.splitColumns(of: x) {
+      skt_add_column_sums(
+        sums.pointer + $0.lowerBound, x.pointer + $0.lowerBound, x.columnCount, x.rowCount, $0.count)
+    }
   }
 
   /// Whether no element is infinite or NaN.
@@ -42,21 +47,20 @@ public enum Activation: String, Sendable, CaseIterable {
   /// `x Φ(x)`, exact: OpenCLIP's weights.
   case gelu
 
-  /// Writes `y` from `x`, element by element.
+  /// Writes `y` from `x`, element by element; `y` may be `x`.
   public func forward(_ x: Tensor, into y: Tensor) {
     precondition(x.count == y.count, "cannot write \(x.shape) to \(y.shape)")
-    switch self {
-    case .quickGELU: skt_quick_gelu(y.pointer, x.pointer, x.count)
-    case .gelu: skt_gelu(y.pointer, x.pointer, x.count)
-    }
+    let loop = self == .quickGELU ? skt_quick_gelu : skt_gelu
+    ThreadPool.shared.splitElements(of: x) { loop(y.pointer + $0.lowerBound, x.pointer + $0.lowerBound, $0.count) }
   }
 
   /// Turns `dy`, the gradient of the result, into the gradient of `x`, in place.
   public func backward(_ dy: Tensor, x: Tensor) {
     precondition(x.count == dy.count, "gradient \(dy.shape) does not fit \(x.shape)")
-    switch self {
-    case .quickGELU: skt_quick_gelu_backward(dy.pointer, dy.pointer, x.pointer, x.count)
-    case .gelu: skt_gelu_backward(dy.pointer, dy.pointer, x.pointer, x.count)
+    let loop = self == .quickGELU ? skt_quick_gelu_backward : skt_gelu_backward
+    ThreadPool.shared.splitElements(of: x) {
+      let gradient = dy.pointer + $0.lowerBound
+      loop(gradient, gradient, x.pointer + $0.lowerBound, $0.count)
     }
   }
 }

@@ -20,9 +20,13 @@ public enum LayerNorm {
     _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, into y: Tensor, _ statistics: Statistics
   ) {
     precondition(x.count == y.count && weight.count == x.columnCount && bias.count == x.columnCount)
-    skt_layer_norm(
-      y.pointer, statistics.mean.pointer, statistics.reciprocalDeviation.pointer, x.pointer, weight.pointer,
-      bias.pointer, x.rowCount, x.columnCount, epsilon)
+    ThreadPool.shared.splitRows(of: x) { rows in
+      let start = rows.lowerBound * x.columnCount
+      skt_layer_norm(
+        y.pointer + start, statistics.mean.pointer + rows.lowerBound,
+        statistics.reciprocalDeviation.pointer + rows.lowerBound, x.pointer + start, weight.pointer, bias.pointer,
+        rows.count, x.columnCount, epsilon)
+    }
   }
 
   /// Adds the gradient of `x` to `dx [n, w]`, and those of weight and bias to `dWeight [w]` and `dBias [w]`.
@@ -31,8 +35,19 @@ public enum LayerNorm {
     dBias: Tensor
   ) {
     precondition(dy.count == x.count && dx.count == x.count && weight.count == x.columnCount)
-    skt_layer_norm_backward(
-      dx.pointer, dWeight.pointer, dBias.pointer, dy.pointer, x.pointer, statistics.mean.pointer,
-      statistics.reciprocalDeviation.pointer, weight.pointer, x.rowCount, x.columnCount)
+    precondition(dWeight.count == x.columnCount && dBias.count == x.columnCount)
+    let (mean, deviation) = (statistics.mean.pointer, statistics.reciprocalDeviation.pointer)
+    ThreadPool.shared.splitRows(of: x) { rows in
+      let start = rows.lowerBound * x.columnCount
+      skt_layer_norm_backward(
+        dx.pointer + start, dy.pointer + start, x.pointer + start, mean + rows.lowerBound,
+        deviation + rows.lowerBound, weight.pointer, rows.count, x.columnCount)
+    }
+    ThreadPool.shared.splitColumns(of: x) { columns in
+      let start = columns.lowerBound
+      skt_layer_norm_backward_parameters(
+        dWeight.pointer + start, dBias.pointer + start, dy.pointer + start, x.pointer + start, mean, deviation,
+        x.columnCount, x.rowCount, columns.count)
+    }
   }
 }

@@ -51,11 +51,16 @@ public enum Accumulation: Sendable {
 }
 
 /// Matrix products, behind which the libraries stand.
+///
+/// What wraps another product hands all requirements on: the default of one may be slower than the wrapped product's own.
 public protocol MatrixProduct: Sendable {
   /// `c = a b`, or `c += a b`.
   ///
   /// Shapes: a `[m, k]`, b `[k, n]`, c `[m, n]`, c not transposed and not overlapping a or b. Traps where they disagree.
   func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation)
+
+  /// `c = a b` on the calling thread alone, inside a loop of the thread pool: for many small products at a time.
+  func multiplyInTask(_ a: MatrixView, _ b: MatrixView, into c: MatrixView)
 }
 
 extension MatrixProduct {
@@ -88,6 +93,9 @@ public struct NaiveMatrixProduct: MatrixProduct {
       }
     }
   }
+
+  /// The same: it has no threads.
+  public func multiplyInTask(_ a: MatrixView, _ b: MatrixView, into c: MatrixView) { multiply(a, b, into: c) }
 }
 
 extension MatrixView {

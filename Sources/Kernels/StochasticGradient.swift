@@ -10,7 +10,10 @@ public enum StochasticGradient {
     parameters: Tensor, momentumBuffer: Tensor, gradient: Tensor, rate: Float, momentum: Float, weightDecay: Float
   ) {
     precondition(parameters.count == gradient.count && momentumBuffer.count == gradient.count)
-    skt_sgd(
-      parameters.pointer, momentumBuffer.pointer, gradient.pointer, gradient.count, rate, momentum, weightDecay)
+    ThreadPool.shared.splitElements(of: gradient) {
+      skt_sgd(
+        parameters.pointer + $0.lowerBound, momentumBuffer.pointer + $0.lowerBound, gradient.pointer + $0.lowerBound,
+        $0.count, rate, momentum, weightDecay)
+    }
   }
 }

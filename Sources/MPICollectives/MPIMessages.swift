@@ -1,72 +1,102 @@
 import CMPIShims
 import Collectives
 import Diagnostics
-import Foundation
 
 extension MPICollectives {
-  /// Starts to send; a message beyond the library's counts goes in parts.
+  /// Most bytes of a message that are sent as one: enough for full speed, few enough to see that a long one moves.
+  private static let partSize = 64 << 20
+
+  /// Starts to send; a long message goes in parts.
   public func send(_ bytes: UnsafeRawBufferPointer, to rank: Int, tag: Int) throws -> Transfer {
     checkAddress(rank, tag: tag)
-    let transfer = Transfer(.send, peer: rank, tag: tag, byteCount: bytes.count)
-    for part in messageParts(bytes.count) {
-      var request: UInt = 0
-      let start = bytes.baseAddress.map { $0 + part.lowerBound }
-      let code = mpi_shim_send(start, Int32(part.count), Int32(rank), Int32(tag), &request)
-      try check("MPI_Isend", rank: self.rank, code)
-      transfer.requests.append(request)
-    }
-    return transfer
+    return try start(.send, UnsafeMutableRawBufferPointer(mutating: bytes), rank, tag, MPI_SHIM_MESSAGES)
   }
 
   /// Starts to receive a message of exactly this many bytes.
   public func receive(into bytes: UnsafeMutableRawBufferPointer, from rank: Int, tag: Int) throws -> Transfer {
     checkAddress(rank, tag: tag)
-    let transfer = Transfer(.receive, peer: rank, tag: tag, byteCount: bytes.count)
-    for part in messageParts(bytes.count) {
+    return try start(.receive, bytes, rank, tag, MPI_SHIM_MESSAGES)
+  }
+
+  /// Starts all parts of a message: at least one, as an empty message is one, too.
+  func start(
+    _ role: Transfer.Role, _ bytes: UnsafeMutableRawBufferPointer, _ peer: Int, _ tag: Int,
+    _ channel: mpi_shim_channel
+  ) throws -> Transfer {
+    let transfer = Transfer(role, peer: peer, tag: tag, byteCount: bytes.count)
+    let parts = bytes.isEmpty ? [0..<0] : Array(parts(of: bytes.indices, limit: partLimit))
+    for part in parts {
       var request: UInt = 0
       let start = bytes.baseAddress.map { $0 + part.lowerBound }
-      let code = mpi_shim_receive(start, Int32(part.count), Int32(rank), Int32(tag), &request)
-      try check("MPI_Irecv", rank: self.rank, code)
+      let (count, peer, tag) = (Int32(part.count), Int32(peer), Int32(tag))
+      switch role {
+      case .send: try call("MPI_Isend") { mpi_shim_send(channel, start, count, peer, tag, &request) }
+      case .receive: try call("MPI_Irecv") { mpi_shim_receive(channel, start, count, peer, tag, &request) }
+      }
       transfer.requests.append(request)
     }
     return transfer
   }
 
-  /// Parts of a message: at least one, as an empty message is one, too.
-  private func messageParts(_ byteCount: Int) -> [Range<Int>] {
-    byteCount == 0 ? [0..<0] : Array(parts(of: 0..<byteCount, limit: maximumCount))
-  }
+  private var partLimit: Int { min(maximumCount, Self.partSize) }
 
   /// Lets MPI work and tells whether the transfer is done.
   public func isDone(_ transfer: Transfer) throws -> Bool {
     // Parts arrive in order: the first that is not there yet decides.
     while transfer.finishedRequests < transfer.requests.count {
-      var (isDone, received) = (Int32(0), Int32(0))
-      let code = mpi_shim_test(transfer.requests[transfer.finishedRequests], &isDone, &received)
-      try check(transfer.role == .send ? "MPI_Isend" : "MPI_Irecv", rank: rank, code)
-      guard isDone != 0 else { return false }
-      if transfer.role == .receive { try checkSize(Int(received), transfer) }
+      guard let received = try finish(transfer.requests[transfer.finishedRequests], transfer) else { return false }
+      if transfer.role == .receive { try checkSize(received, transfer) }
       transfer.finishedRequests += 1
     }
     transfer.isFinished = true
     return true
   }
 
-  /// A longer message is an error of the library itself.
-  private func checkSize(_ received: Int, _ transfer: Transfer) throws {
-    let rest = transfer.byteCount - transfer.finishedRequests * maximumCount
-    guard received == min(rest, maximumCount) else {
-      throw Failure(
-        .internalError,
-        "ranks are out of step: rank \(rank) calls \(transfer.call), but \(received) bytes came where "
-          + "\(min(rest, maximumCount)) were due")
+  /// Bytes received by a request that is done; nil while it is not.
+  private func finish(_ request: UInt, _ transfer: Transfer) throws -> Int? {
+    var (isDone, received) = (Int32(0), Int32(0))
+    let code = watchdog.locked { mpi_shim_test(request, &isDone, &received) }
+    if code != 0 {
+      if mpi_shim_is_truncation(code) != 0 { try outOfStep(transfer, "a longer message") }
+      try fail("MPI_Test of \(transfer.words)", code)
     }
+    return isDone == 0 ? nil : Int(received)
+  }
+
+  private func checkSize(_ received: Int, _ transfer: Transfer) throws {
+    let due = min(transfer.byteCount - transfer.finishedRequests * partLimit, partLimit)
+    if received != due { try outOfStep(transfer, "\(received) bytes") }
+  }
+
+  private func outOfStep(_ transfer: Transfer, _ found: String) throws {
+    watchdog.breakUp()
+    throw Failure(
+      .internalError, "ranks are out of step: rank \(rank) waits in \(transfer.words), but \(found) came instead")
+  }
+
+  /// Throws the library's words; MPI is of no further use.
+  func fail(_ function: String, _ code: Int32) throws {
+    watchdog.breakUp()
+    try check(function, rank: rank, code)
   }
 
   /// Returns when all are done.
-  public func wait(for transfers: [Transfer]) throws {
-    for transfer in transfers {
-      while !(try isDone(transfer)) { sched_yield() }
+  public func wait(for transfers: [Transfer]) throws { try wait(for: transfers, in: nil) }
+
+  /// The same as a part of an operation; without one, the words are those of the first transfer that is not done.
+  func wait(for transfers: [Transfer], in call: (() -> String)?) throws {
+    var done = 0
+    func progress() -> Int { done < transfers.count ? done + transfers[done].finishedRequests : done }
+    try watchdog.wait(in: call?() ?? transfers[done].words, progress: progress) {
+      while done < transfers.count, try isDone(transfers[done]) { done += 1 }
+      return done == transfers.count
     }
+  }
+}
+
+extension Transfer {
+  /// `receive of 8 bytes from rank 2, tag 3`.
+  var words: String {
+    "\(role) of \(byteCount) bytes \(role == .send ? "to" : "from") rank \(peer), tag \(tag)"
   }
 }

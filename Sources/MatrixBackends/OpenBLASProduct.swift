@@ -4,17 +4,28 @@ import Tensors
 
 /// Products by OpenBLAS `sgemm`.
 ///
-/// OpenBLAS keeps one pool of threads per process, so the thread count is a setting of the process, not of a value.
+/// The library computes on the thread that calls it; large products are divided among the threads of the process's pool.
 public struct OpenBLASProduct: MatrixProduct {
-  /// Products on up to `threads` threads.
+  /// Products on up to `threads` threads, which become those of the process's pool.
   public init(threads: Int) {
-    precondition(threads > 0, "products need a thread")
-    openblas_set_num_threads(Int32(threads))
+    ThreadPool.useThreads(threads)
+    // Debian's two builds start threads of their own, or OpenMP's: either would be a second pool.
+    openblas_set_num_threads(1)
   }
 
-  /// One `cblas_sgemm`; each extent must fit into 32 bits.
+  /// One `cblas_sgemm` a thread; each extent must fit into 32 bits.
   public func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
     checkShapes(a, b, c)
+    ThreadPool.shared.forEachTile(a, b, into: c) { multiply($0, $1, $2, accumulation) }
+  }
+
+  /// One `cblas_sgemm`.
+  public func multiplyInTask(_ a: MatrixView, _ b: MatrixView, into c: MatrixView) {
+    checkShapes(a, b, c)
+    multiply(a, b, c, .replace)
+  }
+
+  private func multiply(_ a: MatrixView, _ b: MatrixView, _ c: MatrixView, _ accumulation: Accumulation) {
     guard c.rows > 0, c.columns > 0 else { return }
     cblas_sgemm(
       CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,

@@ -3,6 +3,7 @@ import Collectives
 import GradientExchange
 import Kernels
 import Optimization
+import Reporting
 import SkipTuning
 import Tensors
 
@@ -31,6 +32,8 @@ protocol GradientEngine: AnyObject {
   func endStep(decides: () throws -> Bool) throws
   /// Waits until all parameters are there.
   func settle() throws
+  /// Leaves nothing that a checkpoint would not hold; after `settle`.
+  func prepareForCheckpoint()
   /// Moves communication on, from inside the computation.
   func poll()
 }
@@ -70,6 +73,7 @@ final class ReplicatedEngine: GradientEngine {
   func gradientsReady(_ encoder: Encoder, layer: Int) {}
   func willUse(_ encoder: Encoder, layer: Int) {}
   func settle() {}
+  func prepareForCheckpoint() {}
   func poll() {}
 
   func endStep(decides: () throws -> Bool) throws {
@@ -103,7 +107,7 @@ final class ShardedEngine: GradientEngine {
   /// An engine for a model whose parameters the ranks of a host share if `settings.twoLevel`.
   init(
     _ model: CLIP, _ trained: TrainedParameters, _ optimizer: SGD, _ settings: ExchangeSettings,
-    _ collectives: MeteredCollectives
+    _ collectives: MeteredCollectives, trace: TraceLog? = nil
   ) throws {
     self.collectives = collectives
     overlaps = settings.overlap
@@ -120,6 +124,10 @@ final class ShardedEngine: GradientEngine {
         rate: state.rates[Encoder.allCases[part.group]]!)
     }
     state.momentum = Tensor(zeros: [exchange.ownedCount])
+    if let trace {
+      let record = ExchangeTrace(trace, plan, settings.precision)
+      exchange.onEvent = { record.add($0) }
+    }
   }
 
   var gradients: Tensor { exchange.gradients }
@@ -161,6 +169,8 @@ final class ShardedEngine: GradientEngine {
   }
 
   func settle() throws { try phase("gradients") { try exchange.finish() } }
+
+  func prepareForCheckpoint() { exchange.forgetRounding() }
 
   func poll() { if overlaps { phase("gradients") { exchange.poll() } } }
 

@@ -20,6 +20,11 @@ struct ProgressingProduct<Base: MatrixProduct>: MatrixProduct {
     base.multiply(a, b, into: c, accumulation)
     hook.callIfDue()
   }
+
+  func multiplyInTask(_ a: MatrixView, _ b: MatrixView, into c: MatrixView) {
+    base.multiplyInTask(a, b, into: c)
+    hook.callIfDue()
+  }
 }
 
 /// What is called from inside the computation, at most every `interval`, on the thread that made it.

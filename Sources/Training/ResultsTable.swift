@@ -29,6 +29,7 @@ extension RunResults {
         + (threadsPerRank == 1 ? "thread" : "threads"))
     lines.append(
       "reduced per step: \(traffic) (full fine-tuning: \(Readable.bytes(cost.fullFineTuningBytesPerStep)) of gradients)"
+        + (ranks == 1 ? "" : "; sent per step by each rank: \(Readable.bytes(Int(cost.sentBytesPerStep.rounded())))")
     )
     lines.append(
       "features \(Readable.seconds(cost.extractionSeconds)), steps \(Readable.seconds(cost.stepSeconds))"

@@ -3,6 +3,7 @@ import Checkpoints
 import Collectives
 import Diagnostics
 import Foundation
+import Reporting
 import ShardFiles
 import SkipTuning
 import StrictJSON
@@ -26,6 +27,7 @@ final class RunCheckpoints {
   private let tensors: [CheckpointManifest.TrainedTensor]
   private let baseFingerprint: Hash128
   private let base: BaseValues
+  private let trace: TraceLog?
   private var pending: PendingSave?
 
   /// Takes what differences are stored to from a model that is still untuned.
@@ -33,9 +35,10 @@ final class RunCheckpoints {
   /// `sharesParameters` tells whether the ranks of a host see each other's parameters.
   init(
     _ settings: CheckpointSettings, folder: URL, model: CLIP, _ trained: TrainedParameters, engine: any GradientEngine,
-    sharesParameters: Bool, identity: RunIdentity, _ collectives: any Collectives, report: RunReport
+    sharesParameters: Bool, identity: RunIdentity, _ collectives: any Collectives, report: RunReport, trace: TraceLog?
   ) {
     self.settings = settings
+    self.trace = trace
     self.collectives = collectives
     self.report = report
     self.identity = identity
@@ -71,11 +74,16 @@ final class RunCheckpoints {
     private let result = Mutex<Result<ShardDescription, Failure>?>(nil)
     private let done = DispatchSemaphore(value: 0)
 
-    init(_ draft: CheckpointDraft, _ manifest: CheckpointManifest, _ sources: [ShardSource], _ options: ShardOptions) {
+    init(
+      _ draft: CheckpointDraft, _ manifest: CheckpointManifest, _ sources: [ShardSource], _ options: ShardOptions,
+      _ trace: TraceLog?
+    ) {
       self.draft = draft
       self.manifest = manifest
       Thread.detachNewThread { [self] in
-        let written = draft.writeShard(sources, options: options)
+        let written = trace.span("write shard", .checkpoint, on: .checkpoint) {
+          draft.writeShard(sources, options: options)
+        }
         result.withLock { $0 = written }
         done.signal()
       }
@@ -109,7 +117,8 @@ extension RunCheckpoints {
     if let zeroShot {
       manifest.state["zero_shot"] = .string(String(decoding: try JSONEncoder().encode(zeroShot), as: UTF8.self))
     }
-    pending = PendingSave(draft, manifest, snapshot(), ShardOptions(level: settings.level))
+    let sources = trace.span("snapshot", .checkpoint) { snapshot() }
+    pending = PendingSave(draft, manifest, sources, ShardOptions(level: settings.level), trace)
   }
 
   /// Copies of what this rank writes.
@@ -126,7 +135,9 @@ extension RunCheckpoints {
   func complete() throws {
     guard let pending else { return }
     self.pending = nil
-    try directory.commit(pending.draft, shard: pending.wait(), manifest: pending.manifest, collectives)
+    try trace.span("complete checkpoint", .checkpoint) {
+      try directory.commit(pending.draft, shard: pending.wait(), manifest: pending.manifest, collectives)
+    }
     try collectives.agree {
       guard collectives.rank == 0 else { return }
       try directory.applyRetention(CheckpointRetention(last: settings.keepLast))

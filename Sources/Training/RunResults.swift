@@ -29,6 +29,8 @@ public struct RunResults: Codable, Sendable, Equatable {
     var totalParameters: Int
     /// Bytes that each rank handed to reductions per step, as counted, by purpose: `gradients`, `class_scores`, `losses`.
     var reducedBytesPerStep: [String: Int]
+    /// Bytes that a step sent to other hosts, as rank 0 counted them: what a host's interface counts where it has one rank.
+    var sentBytesPerStep: Double
     /// Bytes of gradients if every parameter were trained.
     var fullFineTuningBytesPerStep: Int
     /// Steps that were left out because loss or gradients were not finite.
@@ -51,6 +53,8 @@ public struct RunResults: Codable, Sendable, Equatable {
   var zeroShot: TestOutcome?
   var tuned: TestOutcome?
   var training: Cost
+  /// Nil where no step was taken.
+  var workload: RunWorkload?
 }
 
 extension RunResults.Score {

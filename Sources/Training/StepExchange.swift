@@ -3,6 +3,7 @@ import Collectives
 import Diagnostics
 import GradientExchange
 import Kernels
+import Reporting
 import SkipTuning
 import Tensors
 
@@ -30,6 +31,7 @@ final class StepExchange: BatchExchange {
   private let globalBatch: Int
   private let report: RunReport
   private let rows: RowExchange
+  private let trace: TraceLog?
   private var step = 0
   private var rates: [Encoder: Double] = [:]
   private var isShardWritten = false
@@ -40,8 +42,9 @@ final class StepExchange: BatchExchange {
   init(
     _ engine: any GradientEngine, layers: [Encoder: [Int: Range<Int>]], _ settings: ExchangeSettings, globalBatch: Int,
     _ collectives: MeteredCollectives,
-    report: RunReport
+    report: RunReport, trace: TraceLog? = nil
   ) {
+    self.trace = trace
     self.engine = engine
     self.layers = layers
     self.settings = settings
@@ -71,9 +74,10 @@ final class StepExchange: BatchExchange {
     }
   }
 
-  /// Waits until all parameters are there and known to be finite.
+  /// Waits until all parameters are there and known to be finite, and leaves nothing that a checkpoint does not hold.
   func settle() throws {
     try engine.settle()
+    engine.prepareForCheckpoint()
     try collectives.agree { try checkGradients() }
   }
 }
@@ -82,7 +86,9 @@ final class StepExchange: BatchExchange {
 
 extension StepExchange {
   func maximumOverBatch(_ scores: inout [Float]) throws {
-    try collectives.meter.phase("class_scores") { try collectives.allReduce(&scores, .max) }
+    try trace.span("class scores", .exchange, ["bytes": .integer(4 * scores.count)]) {
+      try collectives.meter.phase("class_scores") { try collectives.allReduce(&scores, .max) }
+    }
   }
 
   /// Exchanges the news of the step.
@@ -94,7 +100,9 @@ extension StepExchange {
       report.hasTrouble, isShardWritten, StopSignal.isRequested, !loss.isFinite, nonFiniteStep != nil,
     ]
     var sums = [loss] + flags.map { $0 ? 1 : 0 }
-    try collectives.meter.phase("losses") { try collectives.allReduce(&sums, .sum) }
+    try trace.span("losses", .exchange, ["bytes": .integer(8 * sums.count)]) {
+      try collectives.meter.phase("losses") { try collectives.allReduce(&sums, .sum) }
+    }
     if sums[1] > 0 { try collectives.agree { try report.check() } }
     if sums[5] > 0 { try collectives.agree { try checkGradients() } }
     news.loss = sums[0] / Double(globalBatch)
@@ -129,7 +137,9 @@ extension StepExchange {
   func completeTexts(_ features: Tensor, tokens: [Int]) throws {
     let counts = textShares(tokens).map { $0.count * features.columnCount }
     guard settings.classParallelText else { return }
-    try collectives.meter.phase("text_features") { try collectives.allGather(into: features.buffer, counts: counts) }
+    try trace.span("text features", .exchange, ["bytes": .integer(4 * features.count)]) {
+      try collectives.meter.phase("text_features") { try collectives.allGather(into: features.buffer, counts: counts) }
+    }
   }
 
   func startTextGradients(_ gradients: Tensor, tokens: [Int]) throws {
@@ -139,7 +149,9 @@ extension StepExchange {
 
   func finishTextGradients(_ gradients: Tensor) throws {
     guard settings.classParallelText else { return }
-    try collectives.meter.phase("text_features") { try rows.finish(gradients) }
+    try trace.span("text gradients", .exchange, ["bytes": .integer(4 * gradients.count)]) {
+      try collectives.meter.phase("text_features") { try rows.finish(gradients) }
+    }
   }
 
   /// Consecutive classes for each rank, with about the same number of tokens; all classes for each where texts are not

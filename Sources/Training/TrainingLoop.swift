@@ -20,6 +20,8 @@ struct TrainingLoop<Product: MatrixProduct> {
     var skippedSteps = 0
     var extraction: Duration = .zero
     var stepTimes: [Duration] = []
+    /// Sum over the steps.
+    var keptClasses = 0
   }
 
   let settings: RunSettings
@@ -32,6 +34,7 @@ struct TrainingLoop<Product: MatrixProduct> {
   let checkpoints: RunCheckpoints
   /// Stored with checkpoints, so that a resumed run can report it.
   let zeroShot: RunResults.TestOutcome?
+  let trace: TraceLog?
 
   /// Trains from `position` until the epochs or the limit on steps are used up.
   func run(from position: TrainingPosition, loss: Double?) throws -> Outcome {
@@ -106,7 +109,9 @@ struct TrainingLoop<Product: MatrixProduct> {
       var time: Duration = .zero
       let number = outcome.position.step
       let result = try timed(&time) {
-        try takeStep(number, features.window(firstImage..<firstImage + share.count), share, rates)
+        try trace.span("step \(number)", .run) {
+          try takeStep(number, features.window(firstImage..<firstImage + share.count), share, rates)
+        }
       }
       firstImage += share.count
       if result.news.isSkipped {
@@ -118,6 +123,7 @@ struct TrainingLoop<Product: MatrixProduct> {
       }
       total += time
       outcome.stepTimes.append(time)
+      outcome.keptClasses += result.keptClasses.count
       record(number, epoch: epoch, result, rates, time)
       report.update(index + 1, note: "loss \(Readable.fixed(result.news.loss, 4))")
       advance(&outcome.position, batchCount: batchCount)
@@ -152,10 +158,12 @@ struct TrainingLoop<Product: MatrixProduct> {
     let groups = extractor.groups(around: range, count: images.count)
     report.start("\(title(epoch)) features", unit: "image", total: groups.count)
     defer { report.dropProgress() }
-    let features = try collectives.agree {
-      try extractor.extract(Array(images[groups]), epoch: epoch) {
-        report.update($0)
-        try StopSignal.check()
+    let features = try trace.span("features of epoch \(epoch)", .features, ["images": .integer(groups.count)]) {
+      try collectives.agree {
+        try extractor.extract(Array(images[groups]), epoch: epoch) {
+          report.update($0)
+          try StopSignal.check()
+        }
       }
     }
     return features.window(range.lowerBound - groups.lowerBound..<range.upperBound - groups.lowerBound)
@@ -183,7 +191,7 @@ extension TrainingLoop {
     let result = try step.run(
       images: images, labels: share.map { inputs.training.train[$0].label }, globalBatch: inputs.globalBatch,
       step: number, exchange: exchange)
-    if result.hasGradients { try exchange.endStep() }
+    if result.hasGradients { try trace.span("end of step", .exchange) { try exchange.endStep() } }
     return StepResult(news: exchange.news, keptClasses: result.keptClasses)
   }
 

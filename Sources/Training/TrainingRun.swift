@@ -21,11 +21,14 @@ public struct TrainingRun<Product: MatrixProduct> {
     let log: Log
     let logDestination: LogDestination
     let version: String
+    /// Where spans are recorded; nil where nothing is traced.
+    let trace: TraceLog?
+    private let traceFile: URL?
 
-    /// `threads` are this rank's; `version` is recorded in the results.
+    /// `threads` are this rank's; `version` is recorded in the results; a trace of all ranks goes to `traceFile`.
     public init(
       collectives: any MessagePassing, product: Product, threads: Int, console: ConsoleOutput, log: Log,
-      logDestination: LogDestination, version: String
+      logDestination: LogDestination, version: String, traceFile: URL? = nil
     ) {
       self.collectives = MeteredCollectives(collectives, meter: TrafficMeter())
       self.product = product
@@ -34,6 +37,14 @@ public struct TrainingRun<Product: MatrixProduct> {
       self.log = log
       self.logDestination = logDestination
       self.version = version
+      self.traceFile = traceFile
+      trace = traceFile.map { _ in TraceLog(rank: collectives.rank) }
+    }
+
+    /// The trace of all ranks.
+    var runTrace: RunTrace? {
+      guard let trace, let traceFile else { return nil }
+      return RunTrace(trace, file: traceFile, collectives)
     }
   }
 
@@ -61,13 +72,25 @@ public struct TrainingRun<Product: MatrixProduct> {
   ///
   /// Throws the same `Failure` on all ranks. Collective: all ranks call this with the same settings.
   public func run() throws -> RunResults {
-    let inputs = try prepare()
+    var runTrace = environment.runTrace
+    let inputs = try prepare(&runTrace)
+    do {
+      return try train(inputs, runTrace)
+    } catch let failure as Failure where failure.status == .requeue {
+      // All ranks come here together, and what they did so far is worth seeing.
+      try runTrace?.finish(version: environment.version)
+      throw failure
+    }
+  }
+
+  private func train(_ inputs: RunInputs, _ runTrace: RunTrace?) throws -> RunResults {
     let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
     let engine = try makeEngine(inputs.model, trained)
     let checkpoints = RunCheckpoints(
       settings.checkpoint, folder: settings.runDirectory.appendingPathComponent("checkpoints"), model: inputs.model,
       trained, engine: engine, sharesParameters: sharesParameters,
-      identity: RunIdentity(resolved, classNames: inputs.training.classNames), collectives, report: report)
+      identity: RunIdentity(resolved, classNames: inputs.training.classNames), collectives, report: report,
+      trace: environment.trace)
     // Class prototypes are those of the untuned model: the step is made before its weights are brought back.
     let step = makeStep(inputs, trained, engine)
     try collectives.barrier()
@@ -80,18 +103,21 @@ public struct TrainingRun<Product: MatrixProduct> {
       settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step,
       exchange: StepExchange(
         engine, layers: trained.layerRanges(of: inputs.model), settings.exchange, globalBatch: inputs.globalBatch,
-        collectives, report: report),
-      collectives: collectives, report: report, checkpoints: checkpoints, zeroShot: zeroShot)
+        collectives, report: report, trace: environment.trace),
+      collectives: collectives, report: report, checkpoints: checkpoints, zeroShot: zeroShot, trace: environment.trace)
     let outcome = try loop.run(from: restored?.position ?? TrainingPosition(), loss: restored?.loss)
     let tuned = settings.evaluation.tuned ? try test(inputs, "tuned") : nil
     let results = try makeResults(inputs, trained, outcome, zeroShot: zeroShot, tuned: tuned)
     try collectives.agree {
       try report.check()
       if settings.output.saveModel, let folder = report.file("model") {
-        try TunedModel(inputs.model, base: settings.model.path).write(to: folder)
+        try environment.trace.span("save model", .run) {
+          try TunedModel(inputs.model, base: settings.model.path).write(to: folder)
+        }
       }
-      try report.complete(results)
     }
+    try runTrace?.finish(version: environment.version)
+    try collectives.agree { try report.complete(results) }
     return results
   }
 
@@ -122,6 +148,7 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Judges everything before any rank computes.
   private func judge() throws -> RunInputs {
     try collectives.agree {
+      try environment.runTrace?.judge(runDirectory: settings.runDirectory)
       let inputs = try RunInputs(settings, worldSize: collectives.worldSize)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
@@ -130,12 +157,13 @@ public struct TrainingRun<Product: MatrixProduct> {
   }
 
   /// Judges everything, then takes the run directory.
-  private func prepare() throws -> RunInputs {
-    var inputs = try judge()
+  private func prepare(_ runTrace: inout RunTrace?) throws -> RunInputs {
+    var inputs = try environment.trace.span("read inputs", .run) { try judge() }
     if sharesParameters { inputs.model = try inputs.model.shared(among: collectives) }
     try collectives.agree {
       try report.open(settings.runDirectory, resolved, resume: resume, logTo: environment.logDestination)
     }
+    try runTrace?.open()
     let classes = inputs.training.classNames.count
     report.info(
       "\(inputs.training.name): \(Readable.count(inputs.training.train.count)) training images of \(classes) classes; "
@@ -168,7 +196,8 @@ public struct TrainingRun<Product: MatrixProduct> {
   private func makeEngine(_ model: CLIP, _ trained: TrainedParameters) throws -> any GradientEngine {
     switch settings.exchange.mode {
     case .sharded:
-      try ShardedEngine(model, trained, settings.optimizer.sgd, settings.exchange, collectives)
+      try ShardedEngine(
+        model, trained, settings.optimizer.sgd, settings.exchange, collectives, trace: environment.trace)
     case .replicated: ReplicatedEngine(model, trained, settings.optimizer.sgd, collectives)
     }
   }
@@ -203,10 +232,12 @@ extension TrainingRun {
         by: environment.product)
       let items = set.dataset.test
       report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
-      let matrix = try evaluator.evaluate(items, of: set.dataset, classFeatures: features, collectives) { done, count in
-        // This rank's share stands for all.
-        report.update(items.count * done / max(1, count))
-        try StopSignal.check()
+      let matrix = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
+        try evaluator.evaluate(items, of: set.dataset, classFeatures: features, collectives) { done, count in
+          // This rank's share stands for all.
+          report.update(items.count * done / max(1, count))
+          try StopSignal.check()
+        }
       }
       report.finishProgress(note: "accuracy \(Readable.fixed(100 * (matrix.accuracy ?? .nan), 2))%")
       matrices[set.name] = matrix
@@ -227,9 +258,8 @@ extension TrainingRun {
   }
 
   /// What the meter counted for the phases of a step.
-  private func reducedBytesPerStep(_ steps: Int) -> [String: Int] {
+  private var stepTraffic: [String: Traffic] {
     collectives.meter.phases.filter { $0.key != TrafficMeter.defaultPhase }
-      .mapValues { $0.payloadBytes / max(1, steps) }
   }
 
   private func makeResults(
@@ -241,7 +271,10 @@ extension TrainingRun {
     let cost = RunResults.Cost(
       epochs: outcome.position.epochsBegun, steps: outcome.position.step, finalLoss: outcome.finalLoss,
       trainedParameters: trained.count,
-      totalParameters: layout.count, reducedBytesPerStep: reducedBytesPerStep(times.count),
+      totalParameters: layout.count,
+      reducedBytesPerStep: stepTraffic.mapValues { $0.payloadBytes / max(1, times.count) },
+      sentBytesPerStep: stepTraffic.values.reduce(0) { $0 + $1.wireBytes + Double($1.interNodeBytes) }
+        / Double(max(1, times.count)),
       fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,
       skippedSteps: outcome.skippedSteps, extractionSeconds: outcome.extraction.inSeconds,
       stepSeconds: times.reduce(0, +),
@@ -251,6 +284,13 @@ extension TrainingRun {
       version: environment.version, dataset: inputs.training.name, task: settings.task.rawValue,
       shots: settings.data.shots, seed: settings.seed, startLayer: settings.method.startLayer,
       ranks: collectives.worldSize, threadsPerRank: environment.threads, zeroShot: zeroShot, tuned: tuned,
-      training: cost)
+      training: cost, workload: times.isEmpty ? nil : try workload(inputs, outcome))
+  }
+
+  private func workload(_ inputs: RunInputs, _ outcome: TrainingLoop<Product>.Outcome) throws -> RunWorkload {
+    RunWorkload(
+      inputs, settings.exchange, meanKeptClasses: Double(outcome.keptClasses) / Double(outcome.stepTimes.count),
+      epochImages: try inputs.plan(settings, epoch: 0).count * inputs.globalBatch,
+      ranksPerNode: Int(try collectives.allReduce(Int64(collectives.nodeSize), .max)))
   }
 }

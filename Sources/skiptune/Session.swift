@@ -24,6 +24,10 @@ struct Session {
     let console = ConsoleOutput.standardError()
     let destination = LogDestination(console)
     let log = ConsoleLog(destination, level: (try? level.get()) ?? .info, rank: collectives.rank).logger()
+    // Whichever rank has to say it: others than rank 0 are quiet by default.
+    let anyRank = ConsoleLog(destination, level: .notice, rank: 0).logger()
+    collectives.reportPatience = { anyRank.notice("\($0)") }
+    collectives.reportLoss = { anyRank.error("\($0)") }
     do {
       _ = try level.get()
       let plan = try collectives.threadPlan()

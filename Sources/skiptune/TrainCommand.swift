@@ -1,5 +1,6 @@
 import ArgumentParser
 import Collectives
+import Foundation
 import Training
 
 /// `skiptune train`.
@@ -20,6 +21,11 @@ struct Train: ParsableCommand {
       "What to start from: never (the untuned model), auto (the newest whole checkpoint of the run directory, if any), "
         + "latest (as auto, but it must be there and whole), or a checkpoint's folder.", valueName: "state"))
   var resume = "never"
+  @Option(
+    help: ArgumentHelp(
+      "Write what each rank did when to this file, for Perfetto or chrome://tracing; its folder must be there.",
+      valueName: "file"))
+  var trace: String?
 
   func run() throws {
     try Session.run(logLevel: logging.logLevel) { session in
@@ -29,7 +35,7 @@ struct Train: ParsableCommand {
         TrainingRun.Environment(
           collectives: session.collectives, product: session.product, threads: session.threads,
           console: session.console, log: session.log, logDestination: session.logDestination,
-          version: Skiptune.version))
+          version: Skiptune.version, traceFile: trace.map { URL(fileURLWithPath: $0) }))
       StopSignal.watch()
       let lines = dryRun ? try run.estimate() : try run.run().summary
       if session.collectives.rank == 0 { lines.forEach { print($0) } }

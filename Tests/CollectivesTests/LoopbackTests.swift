@@ -154,16 +154,29 @@ import Testing
   }
 
   @Test func aWaitEndsAtItsDeadline() throws {
-    let messages = try LoopbackWorld.run(size: 3, deadline: .milliseconds(200)) { collectives in
-      try message {
+    let messages = try LoopbackWorld.run(size: 3) { collectives in
+      collectives.deadline = .milliseconds(200)
+      collectives.activity = { "step 1" }
+      return try message {
         if collectives.rank != 1 { return try collectives.barrier() }
         Thread.sleep(forTimeInterval: 1)
         try collectives.barrier()
       }
     }
     let expected =
-      "no answer for 0.2 seconds in barrier(): rank 1 is missing; rank 0 calls barrier(), rank 2 calls barrier()"
+      "no answer for 0.2 s in barrier() (step 1): rank 1 is missing; rank 0 calls barrier(), rank 2 calls barrier()"
     #expect(messages == [expected, expected, expected])
+  }
+
+  @Test func aCounterThatNobodyWillSetIsAnError() throws {
+    let messages = try LoopbackWorld.run(size: 2) { collectives in
+      let memory = try collectives.nodeMemory(byteCount: 0, counters: 2)
+      if collectives.rank == 1 { return "" }
+      return try message { try collectives.wait(for: memory, counter: 1, toReach: 5, setBy: 1) }
+    }
+    #expect(
+      messages
+        == ["ranks are out of step: rank 0 calls wait(for counter 1 to reach 5, set by: 1), rank 1 has ended", ""])
   }
 
   @Test func ranksOfANodeMustWantTheSameMemory() throws {

@@ -75,6 +75,17 @@ import Testing
     #expect(Array(meter.phases.keys) == [TrafficMeter.defaultPhase])
   }
 
+  @Test func placeAndPhaseAreTheActivity() throws {
+    let meter = TrafficMeter()
+    let base = LoopbackWorld.alone()
+    _ = MeteredCollectives(base, meter: meter)
+    #expect(base.activity() == "")
+    meter.place = "step 12"
+    #expect(base.activity() == "step 12")
+    let inPhase = meter.phase("gradients") { base.activity() }
+    #expect(inPhase == "step 12, gradients")
+  }
+
   @Test(arguments: 1...3) func meteredCollectivesStillFollowTheFormulas(size: Int) throws {
     _ = try LoopbackWorld.run(size: size) { base in
       let collectives = MeteredCollectives(base, meter: TrafficMeter())

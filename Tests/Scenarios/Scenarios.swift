@@ -42,6 +42,7 @@ let scenarios: [String: Scenario] = [
     if collectives.rank == victim { kill(getpid(), SIGKILL) }
   },
   "time-all-reduce": timeAllReduce,
+  "time-short": timeShort,
 ]
 
 /// Counts around the ends of what algorithms treat alike: none, one, odd, beyond one part of a reduction.
@@ -95,6 +96,23 @@ private func conformance(_ collectives: any Collectives) -> CollectivesConforman
     let sumTime = try ContinuousClock().measure { try collectives.allReduce(&gradients, .sum) }
     if collectives.rank == 0 { print("\(gradients.count) floats: sum \(sumTime), max \(time)") }
   }
+}
+
+/// Prints microseconds for operations on a few numbers, or as many as the argument says.
+@Sendable private func timeShort(_ collectives: MPICollectives, _ count: Int?) throws {
+  var values = [Float](repeating: 1, count: count ?? 100)
+  func time(_ name: String, _ body: () throws -> Void) throws {
+    var times: [Duration] = []
+    for _ in 0..<7 {
+      try collectives.barrier()
+      times.append(try ContinuousClock().measure { for _ in 0..<1000 { try body() } })
+    }
+    if collectives.rank == 0 { print("\(name): \(times.sorted()[3] / .milliseconds(1)) us") }
+  }
+  try time("barrier") { try collectives.barrier() }
+  try time("all-reduce") { try collectives.allReduce(&values, .max) }
+  try time("broadcast") { try values.withUnsafeMutableBytes { try collectives.broadcast($0, root: 0) } }
+  try time("agree") { try collectives.agree {} }
 }
 
 /// What a scenario found to be different from its formula.

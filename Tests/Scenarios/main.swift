@@ -24,8 +24,8 @@ func start() -> MPICollectives {
 
 let collectives = start()
 do {
-  guard let scenario = scenarios[name] else {
-    let names = scenarios.keys.sorted().joined(separator: ", ")
+  guard let scenario = scenarios[name] ?? waitScenarios[name] else {
+    let names = (Array(scenarios.keys) + waitScenarios.keys).sorted().joined(separator: ", ")
     throw Failure(.usage, at: name, "no such scenario", remedy: "use one of \(names)")
   }
   try scenario(collectives, argument)

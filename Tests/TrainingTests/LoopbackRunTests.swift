@@ -104,7 +104,8 @@ import Testing
 
   /// One rank's part of a run.
   static func run(
-    _ task: SmallTask, _ name: String, _ overrides: [String], resume: Resume = .never, _ collectives: any MessagePassing
+    _ task: SmallTask, _ name: String, _ overrides: [String], resume: Resume = .never, traceFile: URL? = nil,
+    _ collectives: any MessagePassing
   ) throws -> RunResults {
     let source = try ConfigurationSource(
       files: [task.configuration], overrides: ["run_dir=\(task.run(name).path)"] + overrides)
@@ -113,7 +114,8 @@ import Testing
     let destination = LogDestination(console)
     let environment = TrainingRun.Environment(
       collectives: collectives, product: OpenBLASProduct(threads: 1), threads: 1, console: console,
-      log: ConsoleLog(destination, rank: collectives.rank).logger(), logDestination: destination, version: "test")
+      log: ConsoleLog(destination, rank: collectives.rank).logger(), logDestination: destination, version: "test",
+      traceFile: traceFile)
     return try TrainingRun(settings, resolved, resume: resume, environment).run()
   }
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include "ThreadPool.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,8 +17,8 @@ extern "C" {
 void skt_add(float *y, const float *x, size_t count);
 /// x[r][c] += bias[c]
 void skt_add_to_rows(float *x, const float *bias, size_t rows, size_t columns);
-/// sums[c] += sum over r of x[r][c]
-void skt_add_column_sums(float *sums, const float *x, size_t rows, size_t columns);
+/// sums[c] += sum over r of x[r][c], row r starting at r * stride: columns can be divided among threads
+void skt_add_column_sums(float *sums, const float *x, size_t stride, size_t rows, size_t columns);
 /// y = x * sigmoid(1.702 x); y may be x
 void skt_quick_gelu(float *y, const float *x, size_t count);
 /// dx = dy * d/dx (x * sigmoid(1.702 x)); dx may be dy
@@ -30,6 +31,11 @@ void skt_gelu_backward(float *dx, const float *dy, const float *x, size_t count)
 void skt_sgd(float *p, float *m, const float *g, size_t count, float rate, float momentum, float decay);
 /// 1 if every element is finite
 int skt_all_finite(const float *x, size_t count);
+
+// triad.c
+
+/// a[i] = b[i] + scale * c[i]: measures what the memory gives
+void skt_triad(float *a, const float *b, const float *c, float scale, size_t count);
 
 // byte_planes.c: how checkpoints store 32-bit words
 
@@ -70,9 +76,14 @@ void skt_row_attention_backward(float *dq, size_t dq_stride, float *dk, float *d
 /// y[r] = (x[r] - mean) * rstd * gamma + beta; keeps mean[r] and rstd[r] for the backward pass. y may be x.
 void skt_layer_norm(float *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
                     size_t rows, size_t columns, float epsilon);
-/// dx[r] += gradient of x[r]; dgamma and dbeta are added to.
-void skt_layer_norm_backward(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
-                             const float *mean, const float *rstd, const float *gamma, size_t rows, size_t columns);
+/// dx[r] += gradient of x[r]
+void skt_layer_norm_backward(float *dx, const float *dy, const float *x, const float *mean, const float *rstd,
+                             const float *gamma, size_t rows, size_t columns);
+/// Adds the gradients of gamma and beta; row r of dy and x starts at r * stride, so that columns can be divided among
+/// threads.
+void skt_layer_norm_backward_parameters(float *dgamma, float *dbeta, const float *dy, const float *x,
+                                        const float *mean, const float *rstd, size_t stride, size_t rows,
+                                        size_t columns);
 /// Row r becomes softmax(scale * x[r]), in place.
 void skt_softmax(float *x, size_t rows, size_t columns, float scale);
 /// ds[r] = scale * p[r] * (dp[r] - <dp[r], p[r]>); ds may be dp.

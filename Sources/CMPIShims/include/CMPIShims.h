@@ -1,8 +1,8 @@
 #pragma once
 
 // Open MPI and the scheduler's CPU sets as plain functions: in mpi.h and sched.h they are macros, which Swift cannot see.
-// Communication functions return MPI error codes (0 is success) and work on the world communicator unless they say
-// otherwise. Counts are elements.
+// Communication functions return MPI error codes (0 is success) and work on all ranks unless they say otherwise. Counts
+// are elements. One thread at a time may be in any of them.
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,9 +19,6 @@ int mpi_shim_finalize(void);
 /// Ends all processes of the run with an exit status. Does not return.
 void mpi_shim_abort(int status);
 
-/// Whether all ranks call this within a time; for ranks that are about to end.
-int mpi_shim_meet_at_end(int milliseconds);
-
 /// Rank and size in the world and among the processes that share this host's memory.
 int mpi_shim_identity(int *rank, int *size, int *node_rank, int *node_size);
 
@@ -31,31 +28,44 @@ int mpi_shim_host_name(char *name, size_t capacity);
 /// The library's words for an error code, cut to `capacity` bytes with the closing zero.
 void mpi_shim_error_text(int code, char *text, size_t capacity);
 
-int mpi_shim_barrier(void);
-
-/// In place. Of floating-point numbers of which one is not a number, maximum and minimum are not a number.
-int mpi_shim_allreduce(void *buffer, int count, enum mpi_shim_element element, enum mpi_shim_reduction reduction);
-
-int mpi_shim_broadcast_bytes(void *bytes, int count, int root);
+/// World rank of the lowest rank that shares this host's memory.
+int mpi_shim_node_leader(int *leader);
 
 /// Fills `values` with one number of each rank.
 int mpi_shim_allgather_int64(int64_t value, int64_t *values);
 
-/// Completes `buffer`, of which this rank has filled its own part of `counts[rank]` bytes at `offsets[rank]`.
-int mpi_shim_allgatherv_bytes(void *buffer, const int *counts, const int *offsets);
+// What follows does not block. A request is a number to ask for with mpi_shim_test; memory belongs to the library until
+// the request is done.
 
-/// The same in units of 32-bit floats.
-int mpi_shim_allgatherv_float32(void *buffer, const int *counts, const int *offsets);
+/// Messages of one channel are never taken for those of another.
+enum mpi_shim_channel { MPI_SHIM_MESSAGES = 0, MPI_SHIM_EXCHANGES = 1, MPI_SHIM_ROLL_CALLS = 2 };
 
-/// World rank of the lowest rank that shares this host's memory.
-int mpi_shim_node_leader(int *leader);
+/// Starts to send, or to receive a message of at most `count` bytes.
+int mpi_shim_send(enum mpi_shim_channel channel, const void *bytes, int count, int rank, int tag, uintptr_t *request);
+int mpi_shim_receive(enum mpi_shim_channel channel, void *bytes, int count, int rank, int tag, uintptr_t *request);
 
-/// Starts to send, or to receive a message of at most `count` bytes. `request` is what to ask for afterwards.
-int mpi_shim_send(const void *bytes, int count, int rank, int tag, uintptr_t *request);
-int mpi_shim_receive(void *bytes, int count, int rank, int tag, uintptr_t *request);
+/// A barrier of ranks that are about to end, while others may be inside an operation.
+int mpi_shim_start_last_barrier(uintptr_t *request);
 
-/// Moves communication on; if the request is done, frees it and tells the bytes received (of a send 0).
+/// Moves communication on; if the request is done, frees it and tells the bytes received (of other requests 0).
 int mpi_shim_test(uintptr_t request, int *done, int *received);
+
+/// Moves communication on.
+int mpi_shim_progress(void);
+
+/// Moves communication on and tells whether a message has come in, from whom, with which tag and how long.
+int mpi_shim_probe(enum mpi_shim_channel channel, int *found, int *rank, int *tag, int *count);
+
+/// Takes a message that has come in.
+int mpi_shim_take(enum mpi_shim_channel channel, void *bytes, int count, int rank, int tag);
+
+/// Whether an error code says that a message was longer than its receiver expected.
+int mpi_shim_is_truncation(int code);
+
+/// Reduces `values` into `totals`. Of floating-point numbers of which one is not a number, maximum and minimum are not a
+/// number.
+int mpi_shim_reduce(
+    const void *values, void *totals, int count, enum mpi_shim_element element, enum mpi_shim_reduction reduction);
 
 /// Writes the CPUs on which a process (0: the calling thread) may run, one bit each, least significant first. Returns 0,
 /// or an errno.

@@ -1,0 +1,191 @@
+import CKernels
+import CLIPModel
+import Collectives
+import Dispatch
+import Kernels
+import Planning
+import Tensors
+
+/// Speeds of one rank's computing at a model's shapes, while all other ranks do the same.
+struct ComputeBenchmark<Product: MatrixProduct> {
+  let configuration: CLIPConfiguration
+  let collectives: any Collectives
+  let product: Product
+  let threads: Int
+  /// Seconds for each of about ten measurements.
+  let budget: Double
+
+  private var width: Int { configuration.vision.width }
+  private var tower: CLIPConfiguration.Tower { configuration.vision }
+
+  /// Collective: all ranks call this in the same order.
+  func measure() throws -> MachineReport.Compute {
+    MachineReport.Compute(
+      threads: threads, products: try productRates(), attention: try attentionRate(), elements: try elementRate(),
+      update: try updateRate(), memory: try memoryRate())
+  }
+
+  /// What all ranks reach, the middle one's.
+  private func rate(of count: Int, _ seconds: () throws -> Double) throws -> Double {
+    try collectives.barrier()
+    return try collectives.median(Double(count) / max(1e-9, try seconds()))
+  }
+
+  /// Values of which products stay ordinary numbers.
+  private static func noise(_ shape: [Int]) -> Tensor {
+    let tensor = Tensor(uninitialized: shape)
+    var random = CounterRandom(seed: 7, stream: 3)
+    for index in 0..<tensor.count { tensor[index] = Float(random.uniform() - 0.5) * 0.1 }
+    return tensor
+  }
+}
+
+// MARK: - Products
+
+extension ComputeBenchmark {
+  /// Rows from a few tokens to sixteen images.
+  private static var rowCounts: [Int] { [8, 32, 128, 512, 2048] }
+
+  /// A block's four linear layers, forward and both gradients.
+  private func productRates() throws -> [MachineProfile.ProductRate] {
+    let most = Self.rowCounts.max()!
+    let (w, m) = (width, tower.mlpWidth)
+    let layers: [(input: Int, output: Int)] = [(w, 3 * w), (w, w), (w, m), (m, w)]
+    let inputs = Operands(rows: most, width: max(m, 3 * w), weights: 3 * w * m, Self.noise)
+    let results = Operands(rows: most, width: max(m, 3 * w), weights: 3 * w * m) { Tensor(uninitialized: $0) }
+    return try Self.rowCounts.map { rows in
+      let operations: Int = layers.reduce(0) { sum, layer in sum + 6 * rows * layer.input * layer.output }
+      let speed = try rate(of: operations) {
+        Timing.median(budget: budget) {
+          for layer in layers { multiply(rows, layer.input, layer.output, inputs, into: results) }
+        }
+      }
+      return MachineProfile.ProductRate(rows: rows, operations: speed)
+    }
+  }
+
+  /// Features on both sides of a layer, and its weight, each long enough for the longest.
+  private struct Operands {
+    let x, y, weight: Tensor
+
+    init(rows: Int, width: Int, weights: Int, _ make: ([Int]) -> Tensor) {
+      (x, y, weight) = (make([rows, width]), make([rows, width]), make([weights]))
+    }
+  }
+
+  /// Results go elsewhere than inputs come from, so that values stay what they are.
+  private func multiply(_ rows: Int, _ input: Int, _ output: Int, _ inputs: Operands, into results: Operands) {
+    func views(_ operands: Operands) -> (x: MatrixView, y: MatrixView, weight: MatrixView) {
+      (
+        MatrixView(operands.x.pointer, rows: rows, columns: input, stride: input),
+        MatrixView(operands.y.pointer, rows: rows, columns: output, stride: output),
+        MatrixView(operands.weight.pointer, rows: output, columns: input, stride: input)
+      )
+    }
+    let (given, made) = (views(inputs), views(results))
+    product.multiply(given.x, given.weight.transposed, into: made.y)
+    product.multiply(given.y, given.weight, into: made.x)
+    product.multiply(given.y.transposed, given.x, into: made.weight)
+  }
+
+  /// The six products of each head of one image, forward and backward.
+  private func attentionRate() throws -> Double {
+    let tokens = configuration.tokensPerImage
+    let shapes = [[tokens, 3 * width], [tokens, tokens], [tokens, width]]
+    let (given, made) = (shapes.map(Self.noise), shapes.map { Tensor(uninitialized: $0) })
+    return try rate(of: 12 * tokens * tokens * width) {
+      Timing.median(budget: budget) {
+        for head in 0..<tower.headCount { multiplyHead(head, given, into: made) }
+      }
+    }
+  }
+
+  /// As `Attention` does it, on `[qkv, square, context]`.
+  private func multiplyHead(_ head: Int, _ given: [Tensor], into made: [Tensor]) {
+    func part(_ tensor: Tensor, _ third: Int) -> MatrixView {
+      MatrixView(
+        tensor.pointer + third * width + head * tower.headWidth, rows: tensor.rowCount, columns: tower.headWidth,
+        stride: tensor.columnCount)
+    }
+    let (q, k, v) = (part(given[0], 0), part(given[0], 1), part(given[0], 2))
+    let (square, context) = (MatrixView(given[1]), part(given[2], 0))
+    product.multiply(q, k.transposed, into: MatrixView(made[1]))
+    product.multiply(square, v, into: part(made[2], 0))
+    product.multiply(square.transposed, context, into: part(made[0], 2))
+    product.multiply(context, v.transposed, into: MatrixView(made[1]))
+    product.multiply(square, k, into: part(made[0], 0))
+    product.multiply(square.transposed, q, into: part(made[0], 1))
+  }
+}
+
+// MARK: - Passes
+
+/// Writes a constant in place of a product, or leaves what is there: what a block takes beside its products.
+private struct IdleProduct: MatrixProduct {
+  let value: Float?
+
+  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
+    guard let value else { return }
+    for row in 0..<c.rows { (c.pointer + row * c.stride).update(repeating: value, count: c.columns) }
+  }
+
+  func multiplyInTask(_ a: MatrixView, _ b: MatrixView, into c: MatrixView) { multiply(a, b, into: c) }
+}
+
+extension ComputeBenchmark {
+  /// Two image blocks, norm and projection of four images, forward and backward, without their products.
+  private func elementRate() throws -> Double {
+    var shape = configuration
+    (shape.vision.depth, shape.text.depth, shape.vocabularySize) = (2, 1, 2)
+    let model = CLIP(shape, ParameterStore(ParameterLayout(shape)))
+    let gradients = TowerParameters(ParameterStore(model.parameters.layout), .image, depth: 2)
+    let images = 4
+    let layout = model.imageEmbedding.layout(count: images)
+    let x = Self.noise([layout.tokenCount, width])
+    let arena = Arena()
+    func pass(_ product: IdleProduct) {
+      arena.reset()
+      let pass = model.imageTower.forward(x, layout, from: 0, arena: arena, by: product, willUse: { _ in })
+      model.imageTower.backward(
+        pass.features, pass, gradients: gradients, arena: arena, by: product, onReady: { _ in })
+    }
+    pass(IdleProduct(value: 0.01))
+    let work = StepWork(
+      shape, startLayer: 0, images: images, texts: SequenceBatch(images: 0, tokens: 1), keptClasses: 0, classCount: 0)
+    let bytes = work.units.filter { $0.encoder == .image }.reduce(0) {
+      $0 + $1.forward.elementBytes + $1.backward.elementBytes
+    }
+    return try rate(of: bytes) { Timing.median(budget: budget) { pass(IdleProduct(value: nil)) } }
+  }
+
+  /// Parameters of a pass that no cache holds.
+  private static var passCount: Int { 16 << 20 }
+
+  private func updateRate() throws -> Double {
+    let (parameters, momentum, gradient) = (
+      Tensor(zeros: [Self.passCount]), Tensor(zeros: [Self.passCount]), Tensor(repeating: 1e-3, shape: [Self.passCount])
+    )
+    return try rate(of: 20 * Self.passCount) {
+      Timing.median(budget: budget) {
+        StochasticGradient.update(
+          parameters: parameters, momentumBuffer: momentum, gradient: gradient, rate: 1e-3, momentum: 0.9,
+          weightDecay: 0)
+      }
+    }
+  }
+
+  private func memoryRate() throws -> Double {
+    let (a, b, c) = (
+      Tensor(zeros: [Self.passCount]), Tensor(repeating: 1, shape: [Self.passCount]),
+      Tensor(repeating: 2, shape: [Self.passCount])
+    )
+    return try rate(of: 12 * Self.passCount) {
+      Timing.median(budget: budget) {
+        DispatchQueue.concurrentPerform(iterations: threads) { index in
+          let part = evenShard(of: Self.passCount, rank: index, worldSize: threads)
+          skt_triad(a.slice(part).pointer, b.slice(part).pointer, c.slice(part).pointer, 3, part.count)
+        }
+      }
+    }
+  }
+}
