@@ -147,7 +147,8 @@ let package = Package(
       "TrainingTests",
       [
         "Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
-        "Datasets", "Configuration", "Reporting", "Evaluation", "Training", "Safetensors",
+        "Datasets", "Configuration", "Reporting", "Evaluation", "Training", "Safetensors", "ShardFiles", "Checkpoints",
+        "StrictJSON",
       ]),
     tests("EndToEndTests", ["Diagnostics", "Tensors", "Safetensors"]),
   ],

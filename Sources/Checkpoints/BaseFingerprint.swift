@@ -15,17 +15,11 @@ package enum BaseFingerprint {
     for (name, values) in ordered {
       precondition(name != former, "two parameters are called \(name)")
       former = name
-      let bytes = Array(name.utf8)
-      append(bytes.count, to: &stream)
-      bytes.withUnsafeBytes { stream.append($0) }
-      append(values.shape.count, to: &stream)
-      for extent in values.shape { append(extent, to: &stream) }
+      stream.append(text: name)
+      stream.append(number: values.shape.count)
+      for extent in values.shape { stream.append(number: extent) }
       stream.append(UnsafeRawBufferPointer(values.buffer))
     }
     return stream.hash
-  }
-
-  private static func append(_ number: Int, to stream: inout HashStream) {
-    withUnsafeBytes(of: UInt64(number).littleEndian) { stream.append($0) }
   }
 }

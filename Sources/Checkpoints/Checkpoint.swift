@@ -9,6 +9,8 @@ package struct Checkpoint: Sendable {
   package let folder: URL
   /// What it says of itself, checked.
   package let manifest: CheckpointManifest
+  /// Of the manifest's bytes, and so, with the hashes in it, of everything.
+  package let hash: Hash128
 
   /// Reads and checks the manifest of a checkpoint; the shards are not looked at.
   ///
@@ -19,6 +21,7 @@ package struct Checkpoint: Sendable {
 
   init(_ folder: URL, manifestBytes: [UInt8]) throws {
     self.folder = folder
+    hash = manifestBytes.withUnsafeBytes { Hash128(of: $0) }
     let place = folder.appendingPathComponent(CheckpointName.manifest).path
     manifest = try ManifestText.manifest(manifestBytes, at: place)
     // A folder that was given another name on purpose may hold any step.

@@ -68,6 +68,28 @@ package struct CheckpointDirectory: Sendable {
       .map(\.name)
   }
 
+  /// Whether there is something that is called as a checkpoint is, whole or damaged.
+  package var holdsCheckpoints: Bool { (try? checkpointNames().isEmpty) == false }
+
+  /// Whether a folder is that of a checkpoint in this one.
+  package func holds(_ checkpoint: URL) -> Bool {
+    let parent = checkpoint.standardizedFileURL.deletingLastPathComponent()
+    return parent.resolvingSymlinksInPath().path == url.standardizedFileURL.resolvingSymlinksInPath().path
+  }
+
+  /// Moves the checkpoints of later steps aside, to `step-….superseded-…`, and returns their names.
+  ///
+  /// For runs that go on from an older one: what they save from now on is another history, and must not be taken for the
+  /// one that is left. For one rank alone. Throws `Failure` when the disk fails.
+  package func supersede(after step: Int) throws -> [String] {
+    let later = try checkpointNames().filter { CheckpointName.step(of: $0)! > step }
+    for name in later {
+      try rename(name, to: CheckpointName.superseded(name, token: UUID().uuidString.lowercased()))
+    }
+    if let last = try checkpointNames().first, !later.isEmpty { try point(to: last) }
+    return later
+  }
+
   // MARK: Changing the file system
 
   private func create() throws {

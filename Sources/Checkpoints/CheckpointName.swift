@@ -30,6 +30,9 @@ enum CheckpointName {
   /// A damaged checkpoint that stood where a new one was to be written.
   static func damaged(_ name: String, token: String) -> String { name + ".damaged-" + token }
 
+  /// A checkpoint of steps that the run went back behind.
+  static func superseded(_ name: String, token: String) -> String { name + ".superseded-" + token }
+
   /// Whether a writer that died left this, so that it may go.
   static func isLeftover(_ name: String) -> Bool {
     if name.hasPrefix(".latest."), name.hasSuffix(".partial") { return true }

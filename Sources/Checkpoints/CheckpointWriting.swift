@@ -16,25 +16,42 @@ package struct CheckpointDraft: Sendable {
 
   /// Writes this rank's shard and waits until it is on the disk.
   ///
-  /// Calls no collectives, so it may run on any thread beside training; the tensors must not change meanwhile, so hand over
-  /// copies. A vector's sections of all ranks must hold each of its elements once; which rank has which does not matter.
-  /// Memory is bounded, see `ShardOptions.threads`. The result, good or bad, goes to `CheckpointDirectory.commit`.
+  /// As `shardJob`, on this thread and as many others as the options say. The result, good or bad, goes to
+  /// `CheckpointDirectory.commit`.
   package func writeShard(
     _ sources: [ShardSource], options: ShardOptions = ShardOptions()
   ) -> Result<ShardDescription, Failure> {
-    let file = folder.appendingPathComponent(CheckpointName.shard(rank, of: worldSize))
-    do {
-      let description = try ShardWriter.write(sources, to: file, options: options, faults: faults)
+    let job = shardJob(sources, options: options)
+    for _ in 1..<options.threads { Thread.detachNewThread { job.work() } }
+    return result(of: job)
+  }
+
+  /// The writing of this rank's shard, for threads to work on beside training.
+  ///
+  /// The tensors must not change until it is finished, so hand over copies. A vector's sections of all ranks must hold each
+  /// of its elements once; which rank has which does not matter. `afterwards` is called when the shard is written and may
+  /// refuse it.
+  package func shardJob(
+    _ sources: [ShardSource], options: ShardOptions = ShardOptions(),
+    afterwards: @escaping @Sendable () throws -> Void = {}
+  ) -> ShardJob {
+    ShardJob(sources, to: shardFile, options: options, faults: faults) { [self] in
       // The name too: on some network file systems only the host that made it can do that.
       try faults.before("sync \(folder.lastPathComponent)")
       try Descriptor.synchronize(folder: folder)
-      return .success(description)
-    } catch let failure as Failure {
-      return .failure(failure)
-    } catch {
-      return .failure(Failure(.internalError, at: file.path, "the shard cannot be written: \(error)"))
+      try afterwards()
     }
   }
+
+  /// Finishes a job with the threads that work on it.
+  package func result(of job: ShardJob, stillWaiting: () -> Void = {}) -> Result<ShardDescription, Failure> {
+    job.finish(stillWaiting: stillWaiting).mapError { error in
+      error as? Failure
+        ?? Failure(.internalError, at: shardFile.path, "the shard cannot be written: \(error)")
+    }
+  }
+
+  private var shardFile: URL { folder.appendingPathComponent(CheckpointName.shard(rank, of: worldSize)) }
 }
 
 extension CheckpointDirectory {
@@ -62,24 +79,50 @@ extension CheckpointDirectory {
     _ draft: CheckpointDraft, shard: Result<ShardDescription, Failure>, manifest: CheckpointManifest,
     at time: Double = Date().timeIntervalSince1970, _ collectives: any Collectives
   ) throws -> URL {
+    let shards = try collect(draft, shard: shard, collectives)
+    try collectives.agree {
+      if collectives.rank == 0 { try publish(draft, shards, manifest, at: time) }
+    }
+    return folder(step: draft.step)
+  }
+
+  /// The first half of `commit`: what all ranks wrote.
+  ///
+  /// Collective: all ranks call this in the same order.
+  package func collect(
+    _ draft: CheckpointDraft, shard: Result<ShardDescription, Failure>, _ collectives: any Collectives
+  ) throws -> [ShardDescription] {
     do {
       let description = try collectives.agree { try shard.get() }
       let descriptions = try collectives.allGather(Array(ManifestText.text(.object(description.members)).utf8))
-      try collectives.agree {
-        guard collectives.rank == 0 else { return }
-        var manifest = manifest
-        manifest.step = draft.step
-        manifest.writtenAt = time
-        manifest.shards = try descriptions.enumerated().map { rank, bytes in
+      return try collectives.agree {
+        try descriptions.enumerated().map { rank, bytes in
           try ShardDescription(ManifestFields(JSONValue(parsing: bytes), "shard \(rank)", draft.folder.path))
         }
-        try publish(manifest, draft)
       }
     } catch {
       if collectives.rank == 0 { try? remove(draft.folder) }
       throw error
     }
-    return folder(step: draft.step)
+  }
+
+  /// The second half of `commit`, for rank 0 alone, on any thread.
+  ///
+  /// Throws `Failure` when the disk fails; the draft is removed then.
+  package func publish(
+    _ draft: CheckpointDraft, _ shards: [ShardDescription], _ manifest: CheckpointManifest,
+    at time: Double = Date().timeIntervalSince1970
+  ) throws {
+    do {
+      var manifest = manifest
+      manifest.step = draft.step
+      manifest.writtenAt = time
+      manifest.shards = shards
+      try publish(manifest, draft)
+    } catch {
+      try? remove(draft.folder)
+      throw error
+    }
   }
 
   /// Gives a draft up and removes it; for runs that end before they can commit it.
@@ -102,6 +145,8 @@ extension CheckpointDirectory {
       }
       try rename(name, to: CheckpointName.damaged(name, token: token))
     }
+    // Somebody may have removed it while the run goes on.
+    if !Folder.exists(url) { try makeFolder(url) }
     let partial = CheckpointName.partial(step: step, token: token)
     try makeFolder(url.appendingPathComponent(partial))
     return partial
@@ -137,7 +182,7 @@ extension CheckpointDirectory {
   }
 
   /// Moves `latest`.
-  private func point(to name: String) throws {
+  func point(to name: String) throws {
     try faults.before("replace \(CheckpointName.latest)")
     try AtomicFile.write(Array("\(name)\n".utf8), to: url.appendingPathComponent(CheckpointName.latest))
   }

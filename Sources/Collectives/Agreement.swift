@@ -25,7 +25,7 @@ extension Collectives {
 
 extension Failure {
   /// The error itself if it is a failure, otherwise its text as a defect.
-  init(describing error: any Error) {
+  package init(describing error: any Error) {
     self = error as? Failure ?? Failure(.internalError, "\(error)")
   }
 

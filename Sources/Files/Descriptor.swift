@@ -75,6 +75,23 @@ package struct Descriptor: ~Copyable, Sendable {
   /// The size in bytes; 0 for what is no regular file.
   package func size() throws -> Int { Int(try status().st_size) }
 
+  /// What tells whether a file's content has been changed since.
+  package struct Version: Equatable, Sendable {
+    private let size, seconds, nanoseconds: Int
+
+    fileprivate init(_ status: stat) {
+      size = Int(status.st_size)
+      #if os(Linux)
+      (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+      #else
+      (seconds, nanoseconds) = (status.st_mtimespec.tv_sec, status.st_mtimespec.tv_nsec)
+      #endif
+    }
+  }
+
+  /// Size and time of the last change.
+  package func version() throws -> Version { Version(try status()) }
+
   private func status() throws -> stat {
     var status = stat()
     guard fstat(number, &status) == 0 else {

@@ -29,14 +29,16 @@ public final class RunDirectory: Sendable {
 
   /// Creates the folder, or takes over that of an unfinished run.
   ///
+  /// `earlier` is asked for once nobody else can change the folder.
+  ///
   /// - Throws: `Failure(.cannotCreate)` for a finished run, a run that another process works on, and a folder that
   ///   holds other things.
-  public init(claiming folder: URL, earlier: EarlierRun = .moveAside) throws {
+  public init(claiming folder: URL, earlier: @autoclosure () -> EarlierRun = .moveAside) throws {
     try Self.create(folder)
     try Self.checkIsFree(try Self.entries(of: folder), folder)
     let descriptor = try Self.locked(folder)
     do {
-      try Self.settle(earlier, in: folder)
+      try Self.settle(earlier(), in: folder)
     } catch {
       close(descriptor)
       throw error

@@ -44,9 +44,25 @@ public final class SafetensorsFile: Sendable {
       throw wrongType(name, entry, wanted: "floats (F32, F16, BF16 or F64)")
     }
     let result = Tensor(uninitialized: entry.shape)
-    try read(self, entry, result.buffer)
+    try read(self, entry, 0..<entry.count, result.buffer)
     return result
   }
+
+  /// Reads consecutive elements of a tensor, counted in row-major order, to memory for as many; widened as by `tensor`.
+  ///
+  /// Throws as `tensor`. Traps where the tensor has no such elements.
+  package func readElements(_ range: Range<Int>, of name: String, into target: UnsafeMutableBufferPointer<Float>) throws
+  {
+    let entry = try entry(name)
+    precondition(range.lowerBound >= 0 && range.upperBound <= entry.count && target.count == range.count)
+    guard let read = Self.floatReader(of: entry.type) else {
+      throw wrongType(name, entry, wanted: "floats (F32, F16, BF16 or F64)")
+    }
+    try read(self, entry, range, target)
+  }
+
+  /// What tells whether the file's content has been changed since; throws `.inputOutput`.
+  package func version() throws -> Descriptor.Version { try file.version() }
 
   /// A tensor of integers or truth values (false is 0, true is 1), in row-major order.
   ///
@@ -91,23 +107,24 @@ public final class SafetensorsFile: Sendable {
 
 extension SafetensorsFile {
   private typealias FloatReader =
-    (SafetensorsFile, SafetensorsHeader.Entry, UnsafeMutableBufferPointer<Float>) throws -> Void
+    (SafetensorsFile, SafetensorsHeader.Entry, Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
 
   private static func floatReader(of type: ElementType) -> FloatReader? {
     switch type {
     case .float32:
-      { file, entry, target in
-        try file.file.read(into: UnsafeMutableRawBufferPointer(target), at: entry.range.lowerBound)
+      { file, entry, range, target in
+        let offset = entry.range.lowerBound + range.lowerBound * MemoryLayout<Float>.stride
+        try file.file.read(into: UnsafeMutableRawBufferPointer(target), at: offset)
         if 1.bigEndian == 1 {
           for i in target.indices { target[i] = Float(bitPattern: target[i].bitPattern.byteSwapped) }
         }
       }
     case .float16:
-      { try $0.convert($1, from: UInt16.self, to: $2, by: HalfPrecision.float(fromFloat16:)) }
+      { try $0.convert($1, $2, from: UInt16.self, to: $3, by: HalfPrecision.float(fromFloat16:)) }
     case .bfloat16:
-      { try $0.convert($1, from: UInt16.self, to: $2, by: HalfPrecision.float(fromBFloat16:)) }
+      { try $0.convert($1, $2, from: UInt16.self, to: $3, by: HalfPrecision.float(fromBFloat16:)) }
     case .float64:
-      { try $0.convert($1, from: UInt64.self, to: $2) { Float(Double(bitPattern: $0)) } }
+      { try $0.convert($1, $2, from: UInt64.self, to: $3) { Float(Double(bitPattern: $0)) } }
     default: nil
     }
   }
@@ -117,23 +134,24 @@ extension SafetensorsFile {
   ) throws -> [Int] {
     try Array(unsafeUninitializedCapacity: entry.count) { buffer, count in
       let target = UnsafeMutableBufferPointer(rebasing: buffer[..<entry.count])
-      try convert(entry, from: type, to: target) { Int($0) }
+      try convert(entry, 0..<entry.count, from: type, to: target) { Int($0) }
       count = entry.count
     }
   }
 
   /// Reads elements piece by piece, so that besides the result only one small buffer is needed.
   private func convert<Stored: FixedWidthInteger, Value: BitwiseCopyable>(
-    _ entry: SafetensorsHeader.Entry, from type: Stored.Type, to target: UnsafeMutableBufferPointer<Value>,
-    by widen: (Stored) -> Value
+    _ entry: SafetensorsHeader.Entry, _ range: Range<Int>, from type: Stored.Type,
+    to target: UnsafeMutableBufferPointer<Value>, by widen: (Stored) -> Value
   ) throws {
     let pieceCount = 1 << 18
-    var piece = [Stored](repeating: 0, count: min(pieceCount, entry.count))
-    for start in stride(from: 0, to: entry.count, by: pieceCount) {
-      let count = min(pieceCount, entry.count - start)
+    var piece = [Stored](repeating: 0, count: min(pieceCount, range.count))
+    for start in stride(from: 0, to: range.count, by: pieceCount) {
+      let count = min(pieceCount, range.count - start)
       try piece.withUnsafeMutableBytes { bytes in
         let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * MemoryLayout<Stored>.stride)])
-        try file.read(into: part, at: entry.range.lowerBound + start * MemoryLayout<Stored>.stride)
+        let offset = (range.lowerBound + start) * MemoryLayout<Stored>.stride
+        try file.read(into: part, at: entry.range.lowerBound + offset)
       }
       for i in 0..<count { target.initializeElement(at: start + i, to: widen(Stored(littleEndian: piece[i]))) }
     }

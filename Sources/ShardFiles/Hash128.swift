@@ -58,6 +58,18 @@ public struct HashStream: ~Copyable {
     precondition(code == XXH_OK, "XXH3_128bits_update failed")
   }
 
+  /// Adds a number, as 64 bits, the lowest byte first.
+  public mutating func append(number: Int) {
+    withUnsafeBytes(of: UInt64(bitPattern: Int64(number)).littleEndian) { append($0) }
+  }
+
+  /// Adds a text: the length of its UTF-8 bytes, and the bytes.
+  public mutating func append(text: String) {
+    let bytes = Array(text.utf8)
+    append(number: bytes.count)
+    bytes.withUnsafeBytes { append($0) }
+  }
+
   /// The hash of all bytes so far.
   public var hash: Hash128 {
     let digest = XXH3_128bits_digest(state)

@@ -17,16 +17,20 @@ struct PrefixExtractor<Product: MatrixProduct> {
   /// Images that pass the frozen blocks together: enough for full-speed products, small beside the cache.
   private static var batchSize: Int { 16 }
 
-  /// The images that pass together with those of `range`, where all of `count` are cut into batches from the first on.
-  func groups(around range: Range<Int>, count: Int) -> Range<Int> {
-    let size = Self.batchSize
-    return range.lowerBound / size * size..<min(count, (range.upperBound + size - 1) / size * size)
+  /// The images that pass the blocks in the same batches as those of `range`, in an epoch of `count` images.
+  ///
+  /// A library may round the rows of a product differently by their place in it. So that a run that goes on in the middle of
+  /// an epoch, or ends there, is equal to one that does not, features are made in the epoch's batches, whole ones.
+  static func wholeBatches(_ range: Range<Int>, of count: Int) -> Range<Int> {
+    guard !range.isEmpty else { return range }
+    let end = (range.upperBound + batchSize - 1) / batchSize * batchSize
+    return range.lowerBound / batchSize * batchSize..<min(count, end)
   }
 
-  /// Features of training images, in the given order.
+  /// Features of training images, in the given order; `[images * tokens, width]`.
   ///
-  /// A pure function of (seed, epoch, image): the same on whichever rank, in whichever batch. Throws the `Failure` of an
-  /// image that cannot be read.
+  /// A function of (seed, epoch, image): the same on whichever rank, in whichever batch, but for rounding. Throws the
+  /// `Failure` of an image that cannot be read.
   func extract(_ images: [Int], epoch: Int, onProgress: (Int) throws -> Void) throws -> PrefixFeatures {
     let layout = model.imagePrefixLayout(count: images.count, upTo: startLayer)
     let features = Tensor(uninitialized: [layout.tokenCount, model.imageTower.width])

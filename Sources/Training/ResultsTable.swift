@@ -35,6 +35,7 @@ extension RunResults {
       "features \(Readable.seconds(cost.extractionSeconds)), steps \(Readable.seconds(cost.stepSeconds))"
         + (cost.medianStepSeconds.map { " (median \(Readable.seconds($0)))" } ?? "")
         + ", peak memory \(Readable.bytes(Int(cost.peakMemoryBytes))) per rank")
+    if let checkpoints = checkpoints.summary { lines.append(checkpoints) }
     return lines
   }
 

@@ -6,46 +6,60 @@ import Foundation
 import Reporting
 import ShardFiles
 import SkipTuning
-import StrictJSON
-import Synchronization
 import Tensors
 
 /// Saves training's state beside training, and brings it back.
 ///
-/// Each rank copies its even share of parameters and momentum; a background thread compresses and writes it. A later
-/// step, when all ranks are done, completes the checkpoint. So training pauses for the copy alone. All methods are
-/// collective but for `isWritten`.
+/// Each rank copies what it owns of parameters and momentum; background threads compress and write the copy. A later step,
+/// when all ranks are done, gathers what they wrote; rank 0 publishes the checkpoint in the background again, and a later
+/// step still learns of it. So training pauses for the copy alone. All methods are collective but for `isWritten`.
 final class RunCheckpoints {
-  private let settings: CheckpointSettings
-  private let directory: CheckpointDirectory
-  private let collectives: any Collectives
-  private let report: RunReport
-  private let identity: RunIdentity
-  private let vector: TrainedVector
-  private let engine: any GradientEngine
-  private let sharesParameters: Bool
-  private let tensors: [CheckpointManifest.TrainedTensor]
-  private let baseFingerprint: Hash128
-  private let base: BaseValues
+  let settings: CheckpointSettings
+  let directory: CheckpointDirectory
+  let collectives: any Collectives
+  let report: RunReport
+  var run: RunDescription
+  let vector: TrainedVector
+  let engine: any GradientEngine
+  /// Whether the ranks of a host see each other's parameters.
+  let sharesParameters: Bool
+  let tensors: [CheckpointManifest.TrainedTensor]
+  let baseFingerprint: Hash128
+  private(set) var counts = CheckpointCounts()
+  private let snapshot: StateSnapshot
+  private let storedBase: StoredBase?
   private let trace: TraceLog?
-  private var pending: PendingSave?
+  private var phase = Phase.idle
+  private var writingSince = TraceTime.now
+  /// Steps that were taken while ranks wrote what is under way.
+  private var stepsOfWriting = 0
 
-  /// Takes what differences are stored to from a model that is still untuned.
-  ///
-  /// `sharesParameters` tells whether the ranks of a host see each other's parameters.
+  /// What is under way.
+  private enum Phase {
+    case idle
+    /// Ranks write their shards.
+    case writing(CheckpointDraft, CheckpointManifest, ShardJob)
+    /// Rank 0, which alone has a task, completes it and deletes others; what it finds is why it could not delete.
+    case publishing(step: Int, BackgroundTask<Result<Failure?, Failure>>?)
+  }
+
+  /// Takes base weights from a model that is still untuned, and was read from `modelFolder`.
   init(
-    _ settings: CheckpointSettings, folder: URL, model: CLIP, _ trained: TrainedParameters, engine: any GradientEngine,
-    sharesParameters: Bool, identity: RunIdentity, _ collectives: any Collectives, report: RunReport, trace: TraceLog?
+    _ settings: CheckpointSettings, folder: URL, model: CLIP, from modelFolder: URL, _ trained: TrainedParameters,
+    engine: any GradientEngine, sharesParameters: Bool, run: RunDescription, threads: Int,
+    _ collectives: any Collectives, report: RunReport,
+    faults: FaultPoints = .none, trace: TraceLog? = nil
   ) {
     self.settings = settings
-    self.trace = trace
     self.collectives = collectives
     self.report = report
-    self.identity = identity
-    directory = CheckpointDirectory(folder)
-    vector = TrainedVector(trained, of: model.parameters)
+    self.run = run
+    directory = CheckpointDirectory(folder, faults: faults)
+    let vector = TrainedVector(trained, of: model.parameters)
+    self.vector = vector
     self.engine = engine
     self.sharesParameters = sharesParameters
+    self.trace = trace
     var end = 0
     tensors = trained.makeStore(model.parameters.layout, values: engine.gradients).slots.map { slot in
       defer { end += slot.range.count }
@@ -54,151 +68,166 @@ final class RunCheckpoints {
     }
     baseFingerprint = BaseFingerprint.of(
       model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) })
-    base = Self.baseValues(vector, engine.savedRanges)
-  }
-
-  /// Copies of the vector's values in some ranges.
-  private static func baseValues(_ vector: TrainedVector, _ ranges: [Range<Int>]) -> BaseValues {
-    let copies = ranges.map { (range: $0, values: vector.copy($0)) }
-    return BaseValues { range, buffer in
-      let copy = copies.first { $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound }!
-      let start = range.lowerBound - copy.range.lowerBound
-      _ = buffer.update(fromContentsOf: UnsafeBufferPointer(rebasing: copy.values.buffer[start..<start + range.count]))
-    }
-  }
-
-  /// A save that the background thread works on.
-  private final class PendingSave: Sendable {
-    let draft: CheckpointDraft
-    let manifest: CheckpointManifest
-    private let result = Mutex<Result<ShardDescription, Failure>?>(nil)
-    private let done = DispatchSemaphore(value: 0)
-
-    init(
-      _ draft: CheckpointDraft, _ manifest: CheckpointManifest, _ sources: [ShardSource], _ options: ShardOptions,
-      _ trace: TraceLog?
-    ) {
-      self.draft = draft
-      self.manifest = manifest
-      Thread.detachNewThread { [self] in
-        let written = trace.span("write shard", .checkpoint, on: .checkpoint) {
-          draft.writeShard(sources, options: options)
-        }
-        result.withLock { $0 = written }
-        done.signal()
+    let own = engine.savedRanges
+    let states = engine.stateNames.map { name in
+      let parts = own.map { (range: $0, values: engine.state(name, $0)) }
+      return StateVector(name: name, ranges: own) { range, target in
+        let part = parts.first { $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound }!
+        let start = range.lowerBound - part.range.lowerBound
+        _ = target.update(fromContentsOf: part.values.slice(start..<start + range.count).buffer)
       }
     }
-
-    var isWritten: Bool { result.withLock { $0 != nil } }
-
-    /// Blocks until the shard is written; to be called once.
-    func wait() -> Result<ShardDescription, Failure> {
-      done.wait()
-      return result.withLock { $0! }
-    }
+    snapshot = StateSnapshot(
+      [StateVector(name: "parameters", ranges: own) { vector.copy($0, to: $1) }] + states, threads: threads)
+    storedBase = StoredBase(modelFolder, model, vector, own)
   }
 }
 
 // MARK: - Saving
 
 extension RunCheckpoints {
-  /// Whether this rank has a shard that waits for the others.
-  var isWritten: Bool { pending?.isWritten ?? false }
-
-  /// Starts a checkpoint; one that is still being written is waited for.
-  func save(at position: TrainingPosition, loss: Double?, zeroShot: RunResults.TestOutcome?) throws {
-    try complete()
-    guard let draft = try directory.begin(step: position.step, collectives) else { return }
-    var manifest = CheckpointManifest(
-      step: position.step, epoch: position.epoch, batchesDone: position.batch, baseFingerprint: baseFingerprint,
-      tensors: tensors)
-    if let loss { manifest.metrics["loss"] = loss }
-    manifest.state["identity"] = identity.json
-    if let zeroShot {
-      manifest.state["zero_shot"] = .string(String(decoding: try JSONEncoder().encode(zeroShot), as: UTF8.self))
+  /// Whether this rank has done its part of what is under way, and waits for the others.
+  var isWritten: Bool {
+    switch phase {
+    case .idle: false
+    case .writing(_, _, let job): job.isFinished
+    case .publishing(_, let task): task?.isDone ?? true
     }
-    let sources = trace.span("snapshot", .checkpoint) { snapshot() }
-    pending = PendingSave(draft, manifest, sources, ShardOptions(level: settings.level), trace)
   }
 
-  /// Copies of what this rank writes.
-  private func snapshot() -> [ShardSource] {
-    let ranges = engine.savedRanges
-    let parameters = ranges.map { ShardSource("parameters", start: $0.lowerBound, vector.copy($0), base: base) }
-    return parameters
-      + engine.stateNames.flatMap { name in
-        ranges.map { ShardSource(name, start: $0.lowerBound, engine.state(name, $0).copied()) }
+  /// Starts a checkpoint; does as the settings say where one is being written, or it cannot be.
+  func save(_ progress: RunProgress) throws {
+    try pausing {
+      guard isIdle || settings.whenBusy == .wait else {
+        counts.skipped += 1
+        return report.info("no checkpoint of step \(progress.position.step): the one before is still being written")
       }
+      try finish()
+      try tolerating(step: progress.position.step) { try start(progress) }
+    }
   }
+
+  /// Saves a state that must not be lost: returns when it is on the disk, throws where it cannot be written.
+  func saveAtOnce(_ progress: RunProgress) throws {
+    try finish()
+    try start(progress)
+    while !isIdle { try advance(toleratesFailure: false) }
+  }
+
+  /// To be called after each step: goes on with what is under way where all ranks have done their part.
+  ///
+  /// Background threads have the time that training leaves. Where it leaves none, each step does a little of their work, so
+  /// that a checkpoint is never far behind its step.
+  func continueWriting(isWrittenByAll: Bool) throws {
+    try pausing {
+      if isWrittenByAll { return try advance(toleratesFailure: true) }
+      guard case .writing(_, _, let job) = phase, !job.isFinished else { return }
+      stepsOfWriting += 1
+      job.help(toShare: Double(stepsOfWriting - Self.stepsLeftAlone) / Double(Self.stepsOfHelp))
+    }
+  }
+
+  /// Steps in which background threads may show that they need no help, and steps over which all the work is spread then.
+  private static var stepsLeftAlone: Int { 4 }
+  private static var stepsOfHelp: Int { 16 }
 
   /// Waits for the checkpoint that is being written, if there is one, and completes it.
   func complete() throws {
-    guard let pending else { return }
-    self.pending = nil
-    try trace.span("complete checkpoint", .checkpoint) {
-      try directory.commit(pending.draft, shard: pending.wait(), manifest: pending.manifest, collectives)
+    var wait: Duration = .zero
+    defer { counts.finalWaitSeconds += wait.inSeconds }
+    try timed(&wait) { try finish() }
+  }
+
+  private var isIdle: Bool { if case .idle = phase { true } else { false } }
+
+  private func finish() throws {
+    while !isIdle { try advance(toleratesFailure: true) }
+  }
+
+  private func pausing(_ body: () throws -> Void) rethrows {
+    var pause: Duration = .zero
+    defer { counts.pausedSeconds += pause.inSeconds }
+    try timed(&pause, body)
+  }
+
+  private func start(_ progress: RunProgress) throws {
+    let position = progress.position
+    guard let draft = try directory.begin(step: position.step, collectives) else { return }
+    let manifest = CheckpointManifest(
+      step: position.step, epoch: position.epoch, batchesDone: position.batch, baseFingerprint: baseFingerprint,
+      tensors: tensors, metrics: progress.metrics, state: try run.state(at: progress))
+    let base = storedBase?.values
+    let sources = trace.span("snapshot", .checkpoint) { snapshot.take { $0 == "parameters" ? base : nil } }
+    let storedBase = base == nil ? nil : storedBase
+    let job = draft.shardJob(sources, options: settings.options) { try storedBase?.check() }
+    job.start()
+    writingSince = .now
+    stepsOfWriting = 0
+    phase = .writing(draft, manifest, job)
+  }
+
+  private func advance(toleratesFailure: Bool) throws {
+    let former = phase
+    phase = .idle
+    switch former {
+    case .idle: break
+    case .writing(let draft, let manifest, let job):
+      try tolerating(toleratesFailure, step: draft.step) {
+        let shard = draft.result(of: job) { stillWaiting(draft.step) }
+        trace?.complete("write shard", .checkpoint, on: .checkpoint, start: writingSince, end: .now, [:])
+        phase = .publishing(
+          step: draft.step, publication(of: draft, manifest, try directory.collect(draft, shard: shard, collectives)))
+      }
+    case .publishing(let step, let task):
+      try tolerating(toleratesFailure, step: step) {
+        let problem = try collectives.agree { try task?.wait { stillWaiting(step) }.get() } ?? nil
+        counts.saved += 1
+        // The checkpoint is good; that old ones stay fills the disk.
+        try collectives.agree { if let problem { throw problem } }
+      }
     }
-    try collectives.agree {
-      guard collectives.rank == 0 else { return }
-      try directory.applyRetention(CheckpointRetention(last: settings.keepLast))
+  }
+
+  private func publication(
+    of draft: CheckpointDraft, _ manifest: CheckpointManifest, _ shards: [ShardDescription]
+  ) -> BackgroundTask<Result<Failure?, Failure>>? {
+    guard collectives.rank == 0 else { return nil }
+    let (directory, rules) = (directory, settings.retention)
+    return BackgroundTask {
+      Result {
+        try directory.publish(draft, shards, manifest)
+        // What is left is not urgent.
+        BackgroundThread.yieldToOthers()
+        return failure { try directory.applyRetention(rules) }
+      }.mapError(Failure.init(describing:))
+    }
+  }
+
+  private func stillWaiting(_ step: Int) {
+    report.warning("still waiting for the disk to take the checkpoint of step \(step)")
+  }
+
+  /// Passes a failure on unless the run is to go on without the checkpoint; the same on all ranks, as all have it.
+  private func tolerating(_ toleratesFailure: Bool = true, step: Int, _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let failure as Failure where failure.status != .internalError {
+      counts.failed += 1
+      counts.lastFailure = "\(failure)"
+      guard toleratesFailure, settings.onError == .goOn else { throw failure }
+      report.warning(
+        "THE CHECKPOINT OF STEP \(step) IS NOT SAVED: \(failure); training goes on, the next one is tried when it is due"
+      )
     }
   }
 }
 
-// MARK: - Resuming
-
-extension RunCheckpoints {
-  /// Where a restored run stands.
-  struct Restored {
-    let position: TrainingPosition
-    let loss: Double?
-    let zeroShot: RunResults.TestOutcome?
-  }
-
-  /// Makes the folder ready, and brings back the state that `resume` names; nil where training starts from the beginning.
-  ///
-  /// Throws the same `Failure` on all ranks where that state is damaged or of another run.
-  func restore(_ resume: Resume) throws -> Restored? {
-    for name in try directory.prepare(collectives) {
-      report.info("removed \(name), which a stopped run had not completed")
-    }
-    guard let checkpoint = try find(resume) else { return nil }
-    let manifest = checkpoint.manifest
-    try collectives.agree {
-      try identity.check(manifest.state["identity"], at: checkpoint.folder.path)
-      try manifest.checkFits(tensors: tensors, baseFingerprint: baseFingerprint, at: checkpoint.folder.path)
-    }
-    try read(checkpoint)
-    report.info(
-      "resuming from \(checkpoint.name): \(manifest.epoch) epochs and \(manifest.batchesDone) batches are done")
-    return Restored(
-      position: TrainingPosition(epoch: manifest.epoch, batch: manifest.batchesDone, step: manifest.step),
-      loss: manifest.metrics["loss"],
-      zeroShot: try manifest.state["zero_shot"]?.string.map {
-        try JSONDecoder().decode(RunResults.TestOutcome.self, from: Data($0.utf8))
-      })
-  }
-
-  /// Brings parameters and optimiser state back.
-  private func read(_ checkpoint: Checkpoint) throws {
-    // Untuned so far: the base that differences are stored to.
-    let parameters = vector.copy(0..<engine.gradients.count)
-    let own = BaseValues(parameters)
-    try checkpoint.readAll("parameters", into: parameters.buffer, base: own, collectives)
-    if !sharesParameters || collectives.nodeRank == 0 { vector.write(parameters) }
-    try collectives.agree {
-      for name in engine.stateNames {
-        for range in engine.heldRanges { try checkpoint.read(name, range, into: engine.state(name, range).buffer) }
-      }
-    }
-  }
-
-  private func find(_ resume: Resume) throws -> Checkpoint? {
-    switch resume {
-    case .never: nil
-    case .auto: try directory.newest(collectives) { report.warning("passing over a damaged checkpoint: \($0)") }
-    case .latest: try directory.latest(collectives)
-    case .checkpoint(let path): try directory.checkpoint(at: URL(fileURLWithPath: path), collectives)
-    }
+/// The failure that `body` throws; another error is a defect.
+private func failure(of body: () throws -> Void) -> Failure? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return Failure(describing: error)
   }
 }

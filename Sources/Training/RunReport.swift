@@ -35,10 +35,11 @@ final class RunReport {
   /// What an unfinished run left stays where the run goes on from it, and is moved aside otherwise. Throws `Failure` where
   /// there is a finished run, or no room.
   func open(
-    _ folder: URL, _ resolved: ResolvedConfiguration, resume: Resume, logTo destination: LogDestination
+    _ folder: URL, _ resolved: ResolvedConfiguration, logTo destination: LogDestination,
+    keepsEarlierFiles: @autoclosure () -> Bool
   ) throws {
     guard speaks else { return }
-    let directory = try RunDirectory(claiming: folder, earlier: resume == .never ? .moveAside : .keep)
+    let directory = try RunDirectory(claiming: folder, earlier: keepsEarlierFiles() ? .keep : .moveAside)
     try directory.writeAtomically(Data(resolved.yaml().utf8), "config.resolved.yaml")
     try destination.attach(directory.file("run.log"))
     self.directory = directory

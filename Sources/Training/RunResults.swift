@@ -49,12 +49,18 @@ public struct RunResults: Codable, Sendable, Equatable {
   var seed: Int
   var startLayer: Int
   var ranks: Int
+  var hosts: Int
   var threadsPerRank: Int
+  /// The checkpoint whose parameters the run began with; nil for the untuned model.
+  var initialCheckpoint: InitialCheckpoint?
+  /// In which the run was changed between two starts, and after how many steps.
+  var acceptedDifferences: [String]
   var zeroShot: TestOutcome?
   var tuned: TestOutcome?
   var training: Cost
   /// Nil where no step was taken.
   var workload: RunWorkload?
+  var checkpoints: CheckpointCounts
 }
 
 extension RunResults.Score {

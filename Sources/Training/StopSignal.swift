@@ -36,7 +36,7 @@ public enum StopSignal {
 
   /// What a stopped run ends with.
   static var failure: Failure {
-    Failure(.requeue, "stopped by a signal", remedy: "start the same command with --resume auto to go on")
+    Failure(.requeue, "stopped by a signal", remedy: "start it again with --resume auto, the default, to go on")
   }
 
   /// Raises or lowers the flag as a signal would, for tests.

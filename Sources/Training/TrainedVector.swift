@@ -3,7 +3,7 @@ import SkipTuning
 import Tensors
 
 /// The trained parameters as one flat vector: image encoder, then text encoder, as gradients and momentum are stored.
-struct TrainedVector {
+struct TrainedVector: Sendable {
   private let parameters: ParameterStore
   /// The parts of the flat parameter order, and where each begins in the vector.
   private let windows: [(window: Range<Int>, start: Int)]
@@ -26,27 +26,31 @@ struct TrainedVector {
     return parameters.values(in: range.lowerBound + offset..<range.upperBound + offset)
   }
 
-  /// New memory that holds the vector's elements `range`.
-  func copy(_ range: Range<Int>) -> Tensor {
-    let copy = Tensor(uninitialized: [range.count])
-    forEachPart(of: range) { part, values in
-      copy.slice(part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound).copy(from: values)
+  /// Elements of the vector.
+  var count: Int { windows.reduce(0) { $0 + $1.window.count } }
+
+  /// Copies the vector's elements `range` to memory for as many.
+  func copy(_ range: Range<Int>, to target: UnsafeMutableBufferPointer<Float>) {
+    for (part, window) in parts(of: range) {
+      let place = part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound
+      _ = UnsafeMutableBufferPointer(rebasing: target[place])
+        .update(fromContentsOf: parameters.values(in: window).buffer)
     }
-    return copy
   }
 
   /// Overwrites all trained parameters.
   func write(_ values: Tensor) {
-    forEachPart(of: 0..<values.count) { part, target in target.copy(from: values.slice(part)) }
+    for (part, window) in parts(of: 0..<values.count) {
+      parameters.values(in: window).copy(from: values.slice(part))
+    }
   }
 
-  /// Calls `body` with each part of the range that lies in one window, and that part of the model's parameters.
-  private func forEachPart(of range: Range<Int>, _ body: (_ part: Range<Int>, _ values: Tensor) -> Void) {
-    for (window, start) in windows {
+  /// The parts of a range that lie in one window each, and where they are in the model's flat parameter order.
+  func parts(of range: Range<Int>) -> [(part: Range<Int>, window: Range<Int>)] {
+    windows.compactMap { window, start in
       let part = range.clamped(to: start..<start + window.count)
-      guard !part.isEmpty else { continue }
       let offset = window.lowerBound - start
-      body(part, parameters.values(in: part.lowerBound + offset..<part.upperBound + offset))
+      return part.isEmpty ? nil : (part, part.lowerBound + offset..<part.upperBound + offset)
     }
   }
 }

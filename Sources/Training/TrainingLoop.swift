@@ -14,14 +14,15 @@ import Tensors
 struct TrainingLoop<Product: MatrixProduct> {
   /// What came of the loop: where it stands, and what this start of it took.
   struct Outcome {
-    var position = TrainingPosition()
-    var finalLoss: Double?
+    var progress: RunProgress
     /// Steps that were left out because something was not finite.
     var skippedSteps = 0
     var extraction: Duration = .zero
     var stepTimes: [Duration] = []
     /// Sum over the steps.
     var keptClasses = 0
+
+    var position: TrainingPosition { progress.position }
   }
 
   let settings: RunSettings
@@ -32,36 +33,33 @@ struct TrainingLoop<Product: MatrixProduct> {
   let collectives: MeteredCollectives
   let report: RunReport
   let checkpoints: RunCheckpoints
-  /// Stored with checkpoints, so that a resumed run can report it.
-  let zeroShot: RunResults.TestOutcome?
   let trace: TraceLog?
 
-  /// Trains from `position` until the epochs or the limit on steps are used up.
-  func run(from position: TrainingPosition, loss: Double?) throws -> Outcome {
-    var outcome = Outcome(position: position, finalLoss: loss)
+  /// Trains on until the epochs or the limit on steps are used up.
+  func run(from progress: RunProgress) throws -> Outcome {
+    var outcome = Outcome(progress: progress)
     let start = ContinuousClock.now
     while outcome.position.epoch < settings.optimizer.epochs,
       outcome.position.step < settings.limits.maxSteps ?? .max
     {
       let epoch = outcome.position.epoch
       let summary = try runEpoch(&outcome)
-      let done = outcome.position.epoch - position.epoch
+      let done = outcome.position.epoch - progress.position.epoch
       let left = start.duration(to: .now) / max(1, done) * (settings.optimizer.epochs - outcome.position.epoch)
       report.line("\(title(epoch)): \(summary), \(Readable.duration(left)) left")
     }
     try exchange.settle()
-    if settings.checkpoint.isEnabled {
-      try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
-    }
+    // The last checkpoint is never left out: first the one that is being written is completed.
+    try checkpoints.complete()
+    if settings.checkpoint.isEnabled { try checkpoints.save(outcome.progress) }
     try checkpoints.complete()
     return outcome
   }
 
   /// Saves the state and ends all ranks with status 75.
-  private func stop(_ outcome: Outcome) throws -> Never {
+  func stop(_ outcome: Outcome) throws -> Never {
     try exchange.settle()
-    try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
-    try checkpoints.complete()
+    try checkpoints.saveAtOnce(outcome.progress)
     var failure = StopSignal.failure
     failure.problem += "; the state after \(outcome.position.step) steps is saved"
     throw failure
@@ -72,38 +70,41 @@ struct TrainingLoop<Product: MatrixProduct> {
   /// Runs what is left of an epoch and returns it in words.
   private func runEpoch(_ outcome: inout Outcome) throws -> String {
     let epoch = outcome.position.epoch
+    if outcome.position.batch == 0 { outcome.progress.epochLoss = RunningMean() }
     let stepsLeft = (settings.limits.maxSteps ?? .max) - outcome.position.step
     let plan = try collectives.agree { try inputs.plan(settings, epoch: epoch) }
     let epochShares = plan.map { batch in
       Array(batch[evenShard(of: batch.count, rank: collectives.rank, worldSize: collectives.worldSize)])
     }
     let shares = Array(epochShares[outcome.position.batch...].prefix(stepsLeft))
-    let first = epochShares.prefix(outcome.position.batch).reduce(0) { $0 + $1.count }
-    let images = first..<first + shares.reduce(0) { $0 + $1.count }
+    let firstImage = epochShares[..<outcome.position.batch].reduce(0) { $0 + $1.count }
+    let imageCount = shares.reduce(0) { $0 + $1.count }
+    let images = epochShares.flatMap { $0 }
+    let extracted = PrefixExtractor<Product>.wholeBatches(firstImage..<firstImage + imageCount, of: images.count)
     var extraction: Duration = .zero
     let features: PrefixFeatures
     do {
-      features = try timed(&extraction) { try extract(images, of: epochShares.flatMap { $0 }, epoch: epoch) }
+      features = try timed(&extraction) { try extract(Array(images[extracted]), epoch: epoch) }
     } catch let failure as Failure where failure.status == .requeue {
       try stop(outcome)
     }
     outcome.extraction += extraction
-    let (meanLoss, time) = try runSteps(shares, features, batchCount: plan.count, &outcome)
-    return "loss \(Readable.fixed(meanLoss, 4)), \(Readable.count(shares.count)) steps in "
+    let time = try runSteps(
+      shares, features, firstImage: firstImage - extracted.lowerBound, batchCount: plan.count, &outcome)
+    return
+      "loss \(Readable.fixed(outcome.progress.epochLoss.mean ?? .nan, 4)), \(Readable.count(shares.count)) steps in "
       + "\(Readable.duration(time)), features \(Readable.duration(extraction))"
   }
 
-  /// Takes one step for each of this rank's shares; `features` hold their images in the same order.
+  /// Takes one step for each of this rank's shares; `features` hold their images in the same order from `firstImage` on.
   private func runSteps(
-    _ shares: [[Int]], _ features: PrefixFeatures, batchCount: Int, _ outcome: inout Outcome
-  ) throws -> (meanLoss: Double, time: Duration) {
+    _ shares: [[Int]], _ features: PrefixFeatures, firstImage: Int, batchCount: Int, _ outcome: inout Outcome
+  ) throws -> Duration {
     let epoch = outcome.position.epoch
     let rates = Dictionary(uniqueKeysWithValues: Encoder.allCases.map { ($0, rate(of: $0, epoch: epoch)) })
     report.start("\(title(epoch)) training", unit: "step", total: shares.count)
     defer { report.dropProgress() }
-    var firstImage = 0
-    var lossSum = 0.0
-    let skippedBefore = outcome.skippedSteps
+    var firstImage = firstImage
     var total: Duration = .zero
     for (index, share) in shares.enumerated() {
       var time: Duration = .zero
@@ -114,23 +115,23 @@ struct TrainingLoop<Product: MatrixProduct> {
         }
       }
       firstImage += share.count
+      total += time
       if result.news.isSkipped {
         outcome.skippedSteps += 1
         report.warning("step \(number) is left out: its loss or a gradient is not finite")
       } else {
-        lossSum += result.news.loss
-        outcome.finalLoss = result.news.loss
+        outcome.progress.loss = result.news.loss
+        outcome.progress.epochLoss.add(result.news.loss)
       }
-      total += time
       outcome.stepTimes.append(time)
       outcome.keptClasses += result.keptClasses.count
       record(number, epoch: epoch, result, rates, time)
       report.update(index + 1, note: "loss \(Readable.fixed(result.news.loss, 4))")
-      advance(&outcome.position, batchCount: batchCount)
+      advance(&outcome.progress.position, batchCount: batchCount)
       if result.news.isStopRequested { try stop(outcome) }
       try keepState(outcome, isWritten: result.news.isCheckpointWritten)
     }
-    return (lossSum / Double(max(1, shares.count - outcome.skippedSteps + skippedBefore)), total)
+    return total
   }
 
   private func advance(_ position: inout TrainingPosition, batchCount: Int) {
@@ -142,31 +143,26 @@ struct TrainingLoop<Product: MatrixProduct> {
     }
   }
 
-  /// Completes the checkpoint that all ranks have written, and starts the next where one is due.
+  /// Goes on with the checkpoint that all ranks have done their part of, and starts the next where one is due.
   private func keepState(_ outcome: Outcome, isWritten: Bool) throws {
-    if isWritten { try checkpoints.complete() }
+    try checkpoints.continueWriting(isWrittenByAll: isWritten)
     if settings.checkpoint.isDue(at: outcome.position) {
       try exchange.settle()
-      try checkpoints.save(at: outcome.position, loss: outcome.finalLoss, zeroShot: zeroShot)
+      try checkpoints.save(outcome.progress)
     }
   }
 
-  /// Features of a range of this rank's images of the epoch.
-  ///
-  /// Whole groups are made, as by a run that is not cut here: the last bits of a product depend on its shape.
-  private func extract(_ range: Range<Int>, of images: [Int], epoch: Int) throws -> PrefixFeatures {
-    let groups = extractor.groups(around: range, count: images.count)
-    report.start("\(title(epoch)) features", unit: "image", total: groups.count)
+  private func extract(_ images: [Int], epoch: Int) throws -> PrefixFeatures {
+    report.start("\(title(epoch)) features", unit: "image", total: images.count)
     defer { report.dropProgress() }
-    let features = try trace.span("features of epoch \(epoch)", .features, ["images": .integer(groups.count)]) {
+    return try trace.span("features of epoch \(epoch)", .features, ["images": .integer(images.count)]) {
       try collectives.agree {
-        try extractor.extract(Array(images[groups]), epoch: epoch) {
+        try extractor.extract(images, epoch: epoch) {
           report.update($0)
           try StopSignal.check()
         }
       }
     }
-    return features.window(range.lowerBound - groups.lowerBound..<range.upperBound - groups.lowerBound)
   }
 
   private func rate(of encoder: Encoder, epoch: Int) -> Double {

@@ -7,6 +7,7 @@ import Evaluation
 import Foundation
 import Kernels
 import Reporting
+import ShardFiles
 import SkipTuning
 import Tensors
 
@@ -24,6 +25,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     /// Where spans are recorded; nil where nothing is traced.
     let trace: TraceLog?
     private let traceFile: URL?
+    /// Where tests make the writing of checkpoints fail.
+    var checkpointFaults = FaultPoints.none
 
     /// `threads` are this rank's; `version` is recorded in the results; a trace of all ranks goes to `traceFile`.
     public init(
@@ -50,16 +53,16 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   private let settings: RunSettings
   private let resolved: ResolvedConfiguration
-  private let resume: Resume
+  private let start: StartingState
   private let environment: Environment
   private let report: RunReport
 
   /// A run that has not begun, and the state it will start from.
   public init(
-    _ settings: RunSettings, _ resolved: ResolvedConfiguration, resume: Resume = .never, _ environment: Environment
+    _ settings: RunSettings, _ resolved: ResolvedConfiguration, from start: StartingState, _ environment: Environment
   ) {
     self.settings = settings
-    self.resume = resume
+    self.start = start
     self.resolved = resolved
     self.environment = environment
     report = RunReport(
@@ -86,28 +89,22 @@ public struct TrainingRun<Product: MatrixProduct> {
   private func train(_ inputs: RunInputs, _ runTrace: RunTrace?) throws -> RunResults {
     let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
     let engine = try makeEngine(inputs.model, trained)
-    let checkpoints = RunCheckpoints(
-      settings.checkpoint, folder: settings.runDirectory.appendingPathComponent("checkpoints"), model: inputs.model,
-      trained, engine: engine, sharesParameters: sharesParameters,
-      identity: RunIdentity(resolved, classNames: inputs.training.classNames), collectives, report: report,
-      trace: environment.trace)
-    // Class prototypes are those of the untuned model: the step is made before its weights are brought back.
-    let step = makeStep(inputs, trained, engine)
+    let classSkip = makeClassSkip(inputs)
+    let checkpoints = try makeCheckpoints(inputs, trained, classSkip, engine)
+    // Class prototypes are those of the untuned model: the step is made before other weights are brought in, by any rank
+    // that shares them.
+    let step = makeStep(inputs, trained, classSkip, engine)
     try collectives.barrier()
-    let restored = try checkpoints.restore(resume)
-    try collectives.agree { try report.openMetrics(from: restored?.position.step ?? 0) }
-    var zeroShot = restored?.zeroShot
-    if settings.evaluation.zeroShot, restored == nil { zeroShot = try test(inputs, "zero-shot") }
-
+    let progress = try begin(inputs, checkpoints)
+    let exchange = StepExchange(
+      engine, layers: trained.layerRanges(of: inputs.model), settings.exchange, globalBatch: inputs.globalBatch,
+      collectives, report: report, trace: environment.trace)
     let loop = TrainingLoop(
-      settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step,
-      exchange: StepExchange(
-        engine, layers: trained.layerRanges(of: inputs.model), settings.exchange, globalBatch: inputs.globalBatch,
-        collectives, report: report, trace: environment.trace),
-      collectives: collectives, report: report, checkpoints: checkpoints, zeroShot: zeroShot, trace: environment.trace)
-    let outcome = try loop.run(from: restored?.position ?? TrainingPosition(), loss: restored?.loss)
-    let tuned = settings.evaluation.tuned ? try test(inputs, "tuned") : nil
-    let results = try makeResults(inputs, trained, outcome, zeroShot: zeroShot, tuned: tuned)
+      settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step, exchange: exchange,
+      collectives: collectives, report: report, checkpoints: checkpoints, trace: environment.trace)
+    let outcome = try loop.run(from: progress)
+    let tuned = try testTuned(inputs, loop, outcome)
+    let results = try makeResults(inputs, trained, outcome, checkpoints, tuned: tuned)
     try collectives.agree {
       try report.check()
       if settings.output.saveModel, let folder = report.file("model") {
@@ -149,10 +146,50 @@ public struct TrainingRun<Product: MatrixProduct> {
   private func judge() throws -> RunInputs {
     try collectives.agree {
       try environment.runTrace?.judge(runDirectory: settings.runDirectory)
+      try RunCheckpoints.judgePaths(start, in: checkpointFolder)
       let inputs = try RunInputs(settings, worldSize: collectives.worldSize)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
       return inputs
+    }
+  }
+
+  /// Brings back the state to go on from, or tests the untuned model and begins with it or with another run's parameters.
+  private func begin(_ inputs: RunInputs, _ checkpoints: RunCheckpoints) throws -> RunProgress {
+    if let restored = try checkpoints.restore(start) {
+      try collectives.agree { try report.openMetrics(from: restored.position.step) }
+      return try fitted(restored, inputs)
+    }
+    let initial = try start.initialCheckpoint.map(checkpoints.findInitial)
+    try collectives.agree { try report.openMetrics(from: 0) }
+    var progress = RunProgress()
+    if settings.evaluation.zeroShot { progress.zeroShot = try test(inputs, "zero-shot") }
+    if let initial { try checkpoints.begin(with: initial) }
+    return progress
+  }
+
+  /// Where changes that the user accepted leave fewer batches in an epoch than are done of it, the next one begins.
+  private func fitted(_ progress: RunProgress, _ inputs: RunInputs) throws -> RunProgress {
+    var progress = progress
+    let position = progress.position
+    guard position.batch > 0, position.epoch < settings.optimizer.epochs,
+      position.batch >= (try collectives.agree { try inputs.plan(settings, epoch: position.epoch).count })
+    else { return progress }
+    report.warning("epoch \(position.epoch + 1) has no batch \(position.batch + 1) any more: the next epoch begins")
+    progress.position.epoch += 1
+    progress.position.batch = 0
+    return progress
+  }
+
+  /// Tests the tuned model; a run that is asked to stop meanwhile saves what it has trained.
+  private func testTuned(
+    _ inputs: RunInputs, _ loop: TrainingLoop<Product>, _ outcome: TrainingLoop<Product>.Outcome
+  ) throws -> RunResults.TestOutcome? {
+    guard settings.evaluation.tuned else { return nil }
+    do {
+      return try test(inputs, "tuned")
+    } catch let failure as Failure where failure.status == .requeue {
+      try loop.stop(outcome)
     }
   }
 
@@ -161,7 +198,9 @@ public struct TrainingRun<Product: MatrixProduct> {
     var inputs = try environment.trace.span("read inputs", .run) { try judge() }
     if sharesParameters { inputs.model = try inputs.model.shared(among: collectives) }
     try collectives.agree {
-      try report.open(settings.runDirectory, resolved, resume: resume, logTo: environment.logDestination)
+      try report.open(
+        settings.runDirectory, resolved, logTo: environment.logDestination,
+        keepsEarlierFiles: RunCheckpoints.goesOn(start, in: checkpointFolder))
     }
     try runTrace?.open()
     let classes = inputs.training.classNames.count
@@ -172,14 +211,36 @@ public struct TrainingRun<Product: MatrixProduct> {
     return inputs
   }
 
-  /// The step of a model that is still untuned, with what is trained said in the log.
-  private func makeStep(
-    _ inputs: RunInputs, _ trained: TrainedParameters, _ engine: any GradientEngine
-  ) -> SkipTuningStep<ProgressingProduct<Product>> {
-    let (model, startLayer) = (inputs.model, settings.method.startLayer)
-    let classSkip = ClassSkip(
+  private var checkpointFolder: URL { settings.runDirectory.appendingPathComponent("checkpoints") }
+
+  /// The keeper of checkpoints, of a model that is still untuned.
+  private func makeCheckpoints(
+    _ inputs: RunInputs, _ trained: TrainedParameters, _ classSkip: ClassSkip, _ engine: any GradientEngine
+  ) throws -> RunCheckpoints {
+    let facts = RunFacts(inputs: inputs, settings: settings, classSkip: classSkip)
+    let sizes = try RunFacts.fileSizes(inputs.training, collectives)
+    let identity = RunIdentity(resolved, try facts.identityFacts(fileSizes: sizes))
+    let provenance = try RunProvenance(
+      version: environment.version, threads: environment.threads, collectives)
+    return RunCheckpoints(
+      settings.checkpoint, folder: checkpointFolder, model: inputs.model, from: settings.model.path, trained,
+      engine: engine, sharesParameters: sharesParameters, run: RunDescription(resolved, identity, facts, provenance),
+      threads: environment.threads,
+      collectives, report: report, faults: environment.checkpointFaults,
+      trace: environment.trace)
+  }
+
+  private func makeClassSkip(_ inputs: RunInputs) -> ClassSkip {
+    ClassSkip(
       classCount: inputs.prompts.count, settings.method.classSkip,
       seed: UInt64(settings.method.maskSeed ?? settings.seed), mask: settings.method.mask)
+  }
+
+  /// The step of a model that is still untuned, with what is trained said in the log.
+  private func makeStep(
+    _ inputs: RunInputs, _ trained: TrainedParameters, _ classSkip: ClassSkip, _ engine: any GradientEngine
+  ) -> SkipTuningStep<ProgressingProduct<Product>> {
+    let (model, startLayer) = (inputs.model, settings.method.startLayer)
     let fullBytes = Readable.bytes(model.parameters.layout.count * MemoryLayout<Float>.stride)
     report.info(
       "training blocks from \(startLayer) on: \(Readable.count(trained.count)) of "
@@ -264,12 +325,13 @@ extension TrainingRun {
 
   private func makeResults(
     _ inputs: RunInputs, _ trained: TrainedParameters, _ outcome: TrainingLoop<Product>.Outcome,
-    zeroShot: RunResults.TestOutcome?, tuned: RunResults.TestOutcome?
+    _ checkpoints: RunCheckpoints, tuned: RunResults.TestOutcome?
   ) throws -> RunResults {
     let layout = inputs.model.parameters.layout
+    let provenance = checkpoints.run.provenance
     let times = outcome.stepTimes.map(\.inSeconds).sorted()
     let cost = RunResults.Cost(
-      epochs: outcome.position.epochsBegun, steps: outcome.position.step, finalLoss: outcome.finalLoss,
+      epochs: outcome.position.epochsBegun, steps: outcome.position.step, finalLoss: outcome.progress.loss,
       trainedParameters: trained.count,
       totalParameters: layout.count,
       reducedBytesPerStep: stepTraffic.mapValues { $0.payloadBytes / max(1, times.count) },
@@ -283,8 +345,11 @@ extension TrainingRun {
     return RunResults(
       version: environment.version, dataset: inputs.training.name, task: settings.task.rawValue,
       shots: settings.data.shots, seed: settings.seed, startLayer: settings.method.startLayer,
-      ranks: collectives.worldSize, threadsPerRank: environment.threads, zeroShot: zeroShot, tuned: tuned,
-      training: cost, workload: times.isEmpty ? nil : try workload(inputs, outcome))
+      ranks: collectives.worldSize, hosts: provenance.hosts, threadsPerRank: environment.threads,
+      initialCheckpoint: provenance.initialCheckpoint, acceptedDifferences: provenance.acceptedDifferences,
+      zeroShot: outcome.progress.zeroShot, tuned: tuned, training: cost,
+      workload: times.isEmpty ? nil : try workload(inputs, outcome),
+      checkpoints: checkpoints.counts)
   }
 
   private func workload(_ inputs: RunInputs, _ outcome: TrainingLoop<Product>.Outcome) throws -> RunWorkload {

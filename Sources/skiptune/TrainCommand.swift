@@ -18,20 +18,34 @@ struct Train: ParsableCommand {
   var dryRun = false
   @Option(
     help: ArgumentHelp(
-      "What to start from: never (the untuned model), auto (the newest whole checkpoint of the run directory, if any), "
-        + "latest (as auto, but it must be there and whole), or a checkpoint's folder.", valueName: "state"))
-  var resume = "never"
+      "What to go on from: auto (the newest whole checkpoint of the run directory, if any), latest (as auto, but it must be "
+        + "there and whole), a checkpoint's folder, or never (what is there is moved aside).", valueName: "state"))
+  var resume = "auto"
+  @Option(
+    help: ArgumentHelp(
+      "Begin with the trained parameters of a checkpoint, of any run with the same base weights; a run that goes on from a "
+        + "checkpoint of its own has begun already.", valueName: "checkpoint"))
+  var initFrom: String?
+  @Flag(help: "Go on from the checkpoint although settings or data differ; each difference is a warning.")
+  var acceptDifferences = false
   @Option(
     help: ArgumentHelp(
       "Write what each rank did when to this file, for Perfetto or chrome://tracing; its folder must be there.",
       valueName: "file"))
   var trace: String?
 
+  func validate() throws {
+    guard initFrom == nil || ["auto", "never"].contains(resume) else {
+      throw ValidationError("--init-from begins a new run, --resume \(resume) goes on with one: give one of them")
+    }
+  }
+
   func run() throws {
     try Session.run(logLevel: logging.logLevel) { session in
       let (settings, resolved) = try session.collectives.agree { try RunSettings.read(options.source()) }
       let run = TrainingRun(
-        settings, resolved, resume: Resume(resume),
+        settings, resolved,
+        from: StartingState(Resume(resume), initialCheckpoint: initFrom, acceptsDifferences: acceptDifferences),
         TrainingRun.Environment(
           collectives: session.collectives, product: session.product, threads: session.threads,
           console: session.console, log: session.log, logDestination: session.logDestination,

@@ -46,10 +46,11 @@ extension SmallTask {
 
   /// Trains to the end, which must be a good one.
   func train(
-    _ name: String, ranks: Int? = nil, _ settings: [String] = [], environment: [String: String] = [:],
-    _ location: SourceLocation = #_sourceLocation
+    _ name: String, ranks: Int? = nil, _ settings: [String] = [], resume: String = "auto",
+    environment: [String: String] = [:], _ location: SourceLocation = #_sourceLocation
   ) throws -> RunFolder {
-    let outcome = try Program.run(ranks: ranks, trainArguments(name, settings), environment: environment)
+    let outcome = try Program.run(
+      ranks: ranks, trainArguments(name, settings) + ["--resume", resume], environment: environment)
     try #require(outcome.status == 0 && !outcome.timedOut, "\(outcome.stderr)", sourceLocation: location)
     return RunFolder(run(name))
   }

@@ -23,8 +23,10 @@ extension EndToEnd {
       #expect(outcome.status != 0)
       #expect(outcome.stderr.contains("process rank \(victim)"), "\(outcome.stderr)")
       try expectUnfinished(run)
-      let again = try task.train("run", ranks: ranks, ["limits.max_steps=2"])
-      #expect(try again.steps().count == 2)
+      let count = try run.steps().count + 10
+      let settings = ["optim.epochs=100000", "evaluate.zero_shot=false", "evaluate.tuned=false"]
+      let again = try task.train("run", ranks: ranks, settings + ["limits.max_steps=\(count)"])
+      #expect(try again.steps().map(\.step) == Array(0..<count), "it went on from its checkpoint")
     }
 
     /// A signal to one rank ends all with status 75; the job then goes on as if nothing had been.
@@ -45,7 +47,7 @@ extension EndToEnd {
       try expectUnfinished(run)
 
       let stepCount = try run.steps().count + 10
-      let rest = task.trainArguments("run", settings + ["limits.max_steps=\(stepCount)"]) + ["--resume", "auto"]
+      let rest = task.trainArguments("run", settings + ["limits.max_steps=\(stepCount)"])
       let resumed = try MPIRun.run(ranks: 2, program: "skiptune", arguments: rest, timeout: .seconds(90))
       #expect(resumed.status == 0, "\(resumed.stderr)")
       let whole = try task.train("whole", ranks: 2, settings + ["limits.max_steps=\(stepCount)"])

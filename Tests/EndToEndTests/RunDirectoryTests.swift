@@ -23,7 +23,7 @@ extension EndToEnd {
       #expect(failed.stderr.contains("the loss is not a number: training has diverged; lower optim.text_lr"))
       let left = try task.run("run").contents()
       #expect(left["COMPLETED"] == nil && left["results.json"] == nil && left["model"] == nil)
-      let run = try task.train("run", ["limits.max_steps=2"])
+      let run = try task.train("run", ["limits.max_steps=2"], resume: "never")
       for name in ["metrics.jsonl", "config.resolved.yaml", "run.log"] {
         let aside = try Data(contentsOf: run.url.appendingPathComponent("previous-1/\(name)"))
         #expect(aside == left[name], "\(name)")

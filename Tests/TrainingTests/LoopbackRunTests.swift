@@ -4,6 +4,7 @@ import Diagnostics
 import Foundation
 import MatrixBackends
 import Reporting
+import ShardFiles
 import TestSupport
 import Testing
 
@@ -102,20 +103,33 @@ import Testing
     try LoopbackWorld.run(size: ranks) { try Self.run(task, name, settings, $0) }
   }
 
+  /// A whole run; the results of each rank.
+  @discardableResult
+  static func run(
+    _ task: SmallTask, _ name: String, _ settings: [String] = [], from start: StartingState, ranks: Int = 1,
+    faults: FaultPoints = .none, log: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws -> [RunResults] {
+    try LoopbackWorld.run(size: ranks) { collectives in
+      try run(task, name, settings, from: start, collectives, faults: faults) { if collectives.rank == 0 { log($0) } }
+    }
+  }
+
   /// One rank's part of a run.
   static func run(
-    _ task: SmallTask, _ name: String, _ overrides: [String], resume: Resume = .never, traceFile: URL? = nil,
-    _ collectives: any MessagePassing
+    _ task: SmallTask, _ name: String, _ overrides: [String], from start: StartingState = StartingState(.never),
+    traceFile: URL? = nil, _ collectives: any MessagePassing, faults: FaultPoints = .none,
+    log: @escaping @Sendable (String) -> Void = { _ in }
   ) throws -> RunResults {
     let source = try ConfigurationSource(
       files: [task.configuration], overrides: ["run_dir=\(task.run(name).path)"] + overrides)
     let (settings, resolved) = try RunSettings.read(source)
-    let console = ConsoleOutput(isTerminal: false) { _ in }
+    let console = ConsoleOutput(isTerminal: false) { log($0) }
     let destination = LogDestination(console)
-    let environment = TrainingRun.Environment(
+    var environment = TrainingRun.Environment(
       collectives: collectives, product: OpenBLASProduct(threads: 1), threads: 1, console: console,
       log: ConsoleLog(destination, rank: collectives.rank).logger(), logDestination: destination, version: "test",
       traceFile: traceFile)
-    return try TrainingRun(settings, resolved, resume: resume, environment).run()
+    environment.checkpointFaults = faults
+    return try TrainingRun(settings, resolved, from: start, environment).run()
   }
 }

@@ -29,7 +29,7 @@ import Testing
     _ task: SmallTask, _ settings: [String], trace: URL, resume: Resume = .never, ranks: Int = 3
   ) throws {
     _ = try LoopbackWorld.run(size: ranks) {
-      try LoopbackRunTests.run(task, "run", settings, resume: resume, traceFile: trace, $0)
+      try LoopbackRunTests.run(task, "run", settings, from: StartingState(resume), traceFile: trace, $0)
     }
   }
 

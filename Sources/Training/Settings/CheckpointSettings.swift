@@ -1,19 +1,70 @@
+import Checkpoints
 import Configuration
+import ShardFiles
 
 /// When state is saved, and how much of it is kept.
 struct CheckpointSettings: Sendable {
+  /// What happens to a checkpoint that is due while another one is being written.
+  enum WhenBusy: String, Sendable, CaseIterable {
+    case wait, skip
+  }
+
+  /// What follows when a checkpoint cannot be written.
+  enum OnError: String, Sendable, CaseIterable {
+    case stop
+    case goOn = "continue"
+  }
+
+  /// Numbers of a checkpoint that the best one can be chosen by.
+  enum Metric: String, Sendable, CaseIterable {
+    case loss
+    case epochLoss = "epoch_loss"
+  }
+
+  /// Which value of a metric is best.
+  enum Direction: String, Sendable, CaseIterable {
+    case lowest, highest
+  }
+
   var everySteps: Int?
   var everyEpochs: Int
-  var keepLast: Int
-  var level: Int
+  var retention: CheckpointRetention
+  var options: ShardOptions
+  var whenBusy: WhenBusy
+  var onError: OnError
 
   init(_ reader: SettingsReader) throws {
     everySteps = try reader.optionalInteger("every_steps", in: 1..., "steps from one checkpoint to the next")
     everyEpochs = try reader.integer(
       "every_epochs", default: 1, in: 0..., "epochs from one checkpoint to the next; 0 for none at the end of epochs")
-    keepLast = try reader.integer("keep_last", default: 2, in: 1..., "checkpoints that are kept, the newest ones")
-    level = try reader.integer(
-      "level", default: 1, in: 1...19, "level of zstd; higher ones are slower and hardly smaller")
+    retention = try Self.retention(reader)
+    options = ShardOptions(
+      level: try reader.integer(
+        "level", default: 1, in: ShardOptions.levels, "level of zstd; higher ones are slower and hardly smaller"),
+      threads: try reader.integer(
+        "threads", default: 1, in: 1...64,
+        "threads of each rank that compress; of low priority, each with 17 MB of memory"))
+    whenBusy = try reader.choice(
+      "when_busy", default: .wait,
+      "whether a checkpoint that is due while one is being written waits for it or is left out")
+    onError = try reader.choice(
+      "on_error", default: .stop,
+      "whether a run whose checkpoint cannot be written stops, or goes on and tries again when the next is due")
+  }
+
+  private static func retention(_ reader: SettingsReader) throws -> CheckpointRetention {
+    let last = try reader.integer("keep_last", default: 2, in: 1..., "checkpoints that are kept, the newest ones")
+    let metric = try reader.optionalChoice(
+      "keep_best", of: Metric.self,
+      "number of a checkpoint by which the best one is kept too: the last step's loss, or the mean of its epoch so far")
+    let direction = try reader.choice("best_is", default: Direction.lowest, "which value of keep_best is the best")
+    return CheckpointRetention(
+      last: last,
+      everySteps: try reader.optionalInteger(
+        "keep_every_steps", in: 1..., "checkpoints whose step is a multiple of this are kept too"),
+      everyHours: try reader.optionalNumber(
+        "keep_every_hours", in: .above(0), "one checkpoint per so many hours is kept too"),
+      best: metric.map { CheckpointRetention.Best(metric: $0.rawValue, isHigherBetter: direction == .highest) })
   }
 
   /// Whether any checkpoint is asked for; a run that is stopped saves its state all the same.
