@@ -72,6 +72,9 @@ let package = Package(
     module("CLIPModel", ["Diagnostics", "Files", "Tensors", "Kernels", "StrictJSON", "Safetensors"]),
     module("SkipTuning", ["Diagnostics", "Tensors", "Kernels", "CLIPModel"]),
     module("Optimization", ["Tensors", "Kernels"]),
+    module(
+      "TunedModels",
+      ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "ShardFiles", "Checkpoints", "CLIPModel"]),
 
     // Data.
     module("Datasets", ["Diagnostics", "Files", "Tensors", "StrictJSON", "CImageShims"]),
@@ -92,14 +95,14 @@ let package = Package(
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
         "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles",
-        "Checkpoints", "StrictJSON",
+        "Checkpoints", "StrictJSON", "TunedModels",
       ]),
     .executableTarget(
       name: "skiptune",
       dependencies: [
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
-        "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "Files",
-        "Planning", "MachineBenchmark", "SkipTuning",
+        "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
+        "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -134,6 +137,12 @@ let package = Package(
       "CLIPModelTests",
       ["Diagnostics", "Files", "Tensors", "Kernels", "MatrixBackends", "StrictJSON", "Safetensors", "CLIPModel"]),
     tests(
+      "TunedModelsTests",
+      [
+        "Diagnostics", "Tensors", "Collectives", "StrictJSON", "Safetensors", "ShardFiles", "Checkpoints", "CLIPModel",
+        "TunedModels",
+      ]),
+    tests(
       "SkipTuningTests",
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Safetensors", "CLIPModel", "SkipTuning", "Optimization"]),
     tests("DatasetsTests", ["Diagnostics", "Tensors", "Datasets", "Safetensors"]),
@@ -142,7 +151,9 @@ let package = Package(
       "PlanningTests",
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "CLIPModel", "SkipTuning", "Planning"]),
     tests("MachineBenchmarkTests", ["Collectives", "Kernels", "MatrixBackends", "Planning", "MachineBenchmark"]),
-    tests("EvaluationTests", ["Evaluation"]),
+    tests(
+      "EvaluationTests",
+      ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Collectives", "CLIPModel", "Datasets", "Evaluation"]),
     tests(
       "TrainingTests",
       [
@@ -150,7 +161,7 @@ let package = Package(
         "Datasets", "Configuration", "Reporting", "Evaluation", "Training", "Safetensors", "ShardFiles", "Checkpoints",
         "StrictJSON",
       ]),
-    tests("EndToEndTests", ["Diagnostics", "Tensors", "Safetensors"]),
+    tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors"]),
   ],
   swiftLanguageModes: [.v6]
 )

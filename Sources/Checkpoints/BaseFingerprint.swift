@@ -9,16 +9,30 @@ package enum BaseFingerprint {
   /// dimensions (all numbers as 64-bit little-endian), then the values as 32-bit floats. The order given does not matter.
   /// Traps when two parameters have the same name.
   package static func of(_ parameters: [(name: String, values: Tensor)]) -> Hash128 {
-    let ordered = parameters.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+    of(parameters.map { ($0.name, $0.values.shape) }) { index, append in append(parameters[index].values) }
+  }
+
+  /// The same of parameters that need not be in memory: `values` is asked once for each, by its index, and appends its
+  /// elements in pieces.
+  ///
+  /// Throws what `values` throws.
+  package static func of(
+    _ parameters: [(name: String, shape: [Int])],
+    values: (_ index: Int, _ append: (Tensor) -> Void) throws -> Void
+  ) rethrows -> Hash128 {
+    let ordered = parameters.indices.sorted {
+      parameters[$0].name.utf8.lexicographicallyPrecedes(parameters[$1].name.utf8)
+    }
     var stream = HashStream()
     var former: String?
-    for (name, values) in ordered {
+    for index in ordered {
+      let (name, shape) = parameters[index]
       precondition(name != former, "two parameters are called \(name)")
       former = name
       stream.append(text: name)
-      stream.append(number: values.shape.count)
-      for extent in values.shape { stream.append(number: extent) }
-      stream.append(UnsafeRawBufferPointer(values.buffer))
+      stream.append(number: shape.count)
+      for extent in shape { stream.append(number: extent) }
+      try values(index) { stream.append(UnsafeRawBufferPointer($0.buffer)) }
     }
     return stream.hash
   }

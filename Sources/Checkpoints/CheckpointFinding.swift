@@ -75,6 +75,22 @@ extension CheckpointDirectory {
 }
 
 extension Checkpoint {
+  /// The checkpoint that a path of the user's means: a checkpoint's own folder, or the newest whole one of a run directory
+  /// or of a folder of checkpoints.
+  ///
+  /// Each damaged one that is passed over is reported, on all ranks. Throws the same `Failure` on all ranks where there is
+  /// none or the one that is named is damaged. Collective: all ranks call this in the same order.
+  package static func find(
+    _ path: URL, _ collectives: any Collectives, passingOver report: (Failure) -> Void = { _ in }
+  ) throws -> Checkpoint {
+    let word = try collectives.share { Array(try CheckpointPlace(path).rawValue.utf8) }.get()
+    let place = CheckpointPlace(rawValue: String(decoding: word, as: UTF8.self))!
+    let directory = CheckpointDirectory(place.folder(path))
+    if place == .checkpoint { return try directory.checkpoint(at: path, collectives) }
+    if let newest = try directory.newest(collectives, passingOver: report) { return newest }
+    throw Failure(.missingInput, at: directory.url.path, "there are no checkpoints", remedy: "name another run")
+  }
+
   /// Reads and verifies a checkpoint: rank 0 reads the manifest, and the ranks divide the shards.
   ///
   /// So each byte is hashed once, however many ranks there are. The result is the same on all ranks. Collective: all ranks
@@ -93,6 +109,53 @@ extension Checkpoint {
       }
       return checkpoint
     }
+  }
+}
+
+/// What a path means to somebody who looks for a checkpoint.
+package enum CheckpointPlace: String, Sendable {
+  /// A checkpoint's own folder.
+  case checkpoint
+  /// A folder of checkpoints.
+  case folder
+  /// A run directory, which holds one.
+  case run
+
+  /// Looks at what is there.
+  ///
+  /// Throws `Failure` where it is nothing of these.
+  package init(_ path: URL) throws {
+    func refuse(_ status: ExitStatus, _ problem: String) -> Failure {
+      Failure(status, at: path.path, problem, remedy: "name a run directory, or the folder step-… of a checkpoint")
+    }
+    let name = path.standardizedFileURL.lastPathComponent
+    guard let isFolder = Self.isFolder(path) else { throw refuse(.missingInput, "there is no such folder") }
+    guard isFolder else { throw refuse(.badData, "a checkpoint is a folder, and this is none") }
+    if CheckpointName.isLeftover(name) { throw refuse(.badData, "a writer that stopped left this unfinished") }
+    if CheckpointName.step(of: name) != nil || Folder.exists(path.appendingPathComponent(CheckpointName.manifest)) {
+      self = .checkpoint
+    } else if Self.isFolder(path.appendingPathComponent("checkpoints")) == true {
+      self = .run
+    } else if try Folder.entries(path).contains(where: { CheckpointName.step(of: $0) != nil }) {
+      self = .folder
+    } else {
+      throw refuse(.missingInput, "there is no checkpoint here")
+    }
+  }
+
+  /// The folder of checkpoints that such a path is, holds or lies in.
+  package func folder(_ path: URL) -> URL {
+    switch self {
+    case .checkpoint: path.standardizedFileURL.deletingLastPathComponent()
+    case .folder: path
+    case .run: path.appendingPathComponent("checkpoints")
+    }
+  }
+
+  /// Nil where there is nothing.
+  private static func isFolder(_ path: URL) -> Bool? {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path.path, isDirectory: &isFolder) ? isFolder.boolValue : nil
   }
 }
 

@@ -25,37 +25,42 @@ public struct Evaluator<Product: MatrixProduct> {
   ///
   /// `classFeatures [classes, embedding]` are unit rows, in the order of the items' labels. `onProgress` is told how many
   /// of this rank's images are done, and may throw to end the test. What it throws, or the failure of an unreadable image,
-  /// is thrown alike on all ranks. Collective: all ranks call this in the same order.
+  /// is thrown alike on all ranks, after the batch that each is at. Collective: all ranks call this in the same order.
   public func evaluate(
     _ items: [DatasetItem], of dataset: Dataset, classFeatures: Tensor, _ collectives: some Collectives,
     onProgress: (_ done: Int, _ count: Int) throws -> Void = { _, _ in }
   ) throws -> ConfusionMatrix {
     let share = evenShard(of: items.count, rank: collectives.rank, worldSize: collectives.worldSize)
-    var matrix = try collectives.agree {
-      try count(Array(items[share]), of: dataset, classFeatures: classFeatures, onProgress)
+    let own = Array(items[share])
+    var matrix = ConfusionMatrix(classCount: classFeatures.rowCount)
+    let loader = ImageLoader(
+      requests: own.map { ImageRequest(url: dataset.url(of: $0), stream: (0, 0)) }, batchSize: batchSize,
+      transform: transform, seed: 0, threads: loaderThreads, lookahead: 2)
+    let arena = Arena()
+    try forEachBatch(of: items.count, collectives) {
+      guard let batch = try loader.next() else { return }
+      arena.reset()
+      let predictions = predict(batch.pixels, classFeatures, arena)
+      for (index, prediction) in zip(batch.range, predictions) {
+        matrix.add(truth: own[index].label, prediction: prediction)
+      }
+      try onProgress(batch.range.upperBound, own.count)
     }
     try collectives.allReduce(&matrix.counts, .sum)
     return matrix
   }
 
-  /// Counts of this rank's images.
-  private func count(
-    _ items: [DatasetItem], of dataset: Dataset, classFeatures: Tensor, _ onProgress: (Int, Int) throws -> Void
-  ) throws -> ConfusionMatrix {
-    var matrix = ConfusionMatrix(classCount: classFeatures.rowCount)
-    let loader = ImageLoader(
-      requests: items.map { ImageRequest(url: dataset.url(of: $0), stream: (0, 0)) }, batchSize: batchSize,
-      transform: transform, seed: 0, threads: loaderThreads, lookahead: 2)
-    let arena = Arena()
-    while let batch = try loader.next() {
-      arena.reset()
-      let predictions = predict(batch.pixels, classFeatures, arena)
-      for (index, prediction) in zip(batch.range, predictions) {
-        matrix.add(truth: items[index].label, prediction: prediction)
-      }
-      try onProgress(batch.range.upperBound, items.count)
+  /// Calls `body` as often as the rank with the largest share of `count` images has batches; ends on all ranks when it
+  /// throws on one, so that none computes on for hours after another was asked to stop.
+  private func forEachBatch(of count: Int, _ collectives: some Collectives, _ body: () throws -> Void) throws {
+    let largest = evenShard(of: count, rank: 0, worldSize: collectives.worldSize).count
+    var problem: (any Error)?
+    for _ in stride(from: 0, to: largest, by: batchSize) {
+      do { try body() } catch { problem = error }
+      let isEnding: Int64 = problem == nil ? 0 : 1
+      if try collectives.allReduce(isEnding, .max) > 0 { break }
     }
-    return matrix
+    try collectives.agree { if let problem { throw problem } }
   }
 
   /// The nearest class of each image; of equally near ones the first.

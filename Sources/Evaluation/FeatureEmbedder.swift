@@ -15,11 +15,13 @@ public struct FeatureEmbedder<Product: MatrixProduct> {
   private let loaderThreads: Int
   private let product: Product
 
-  /// Loads a Hugging Face CLIP folder.
+  /// An embedder with a model, and with tokenizer and preprocessing of the Hugging Face folder that it belongs to.
   ///
-  /// Throws `Failure` for what is wrong with it.
-  public init(huggingFaceFolder folder: URL, batchSize: Int, loaderThreads: Int, by product: Product) throws {
-    model = try CLIP(huggingFaceFolder: folder)
+  /// Throws `Failure` for what is wrong with them.
+  public init(
+    _ model: CLIP, huggingFaceFolder folder: URL, batchSize: Int, loaderThreads: Int, by product: Product
+  ) throws {
+    self.model = model
     tokenizer = try CLIPTokenizer(huggingFaceFolder: folder)
     try model.configuration.judge(tokenizer, place: folder.path)
     transform = ImageTransform(

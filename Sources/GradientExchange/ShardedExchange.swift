@@ -249,8 +249,9 @@ extension ShardedExchange {
     }
   }
 
-  /// Forgets what rounding took from the last messages, so that the parameters and the optimiser's state are all there is
-  /// to know: for checkpoints. Between exchanges, on all ranks alike.
+  /// Forgets what rounding took from the last messages, so that parameters and optimiser state are all there is to know.
+  ///
+  /// For checkpoints; between exchanges, on all ranks alike.
   public func forgetRounding() {
     precondition(phases.allSatisfy { $0 == .complete }, "an exchange is under way")
     staging.forgetRounding()

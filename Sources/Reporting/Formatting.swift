@@ -62,6 +62,13 @@ public enum Readable {
     return String(format: "%.\(decimals)f", locale: Locale(identifier: "en_US_POSIX"), value)
   }
 
+  /// A number with at most so many significant digits: `0.00123`, `1.2e-07`; `nan` or `inf` for what is not finite.
+  public static func significant(_ value: Double, _ digits: Int) -> String {
+    if !value.isFinite { return fixed(value, 0) }
+    // With a locale, the exponent would be written with a capital.
+    return String(format: "%.\(digits)g", value)
+  }
+
   private static func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }
 

@@ -26,6 +26,11 @@ public final class SafetensorsFile: Sendable {
   /// Names of all tensors, sorted.
   public var names: [String] { header.entries.keys.sorted() }
 
+  /// Names of all tensors, as they follow each other in the file.
+  public var namesByPosition: [String] {
+    header.entries.sorted { ($0.value.range.lowerBound, $0.key) < ($1.value.range.lowerBound, $1.key) }.map(\.key)
+  }
+
   /// The free-form strings of the header.
   public var metadata: [String: String] { header.metadata }
 

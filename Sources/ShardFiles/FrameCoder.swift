@@ -78,6 +78,8 @@ final class FrameDecoder {
   private let context: OpaquePointer
   private let memory = FrameMemory()
   private let place: String
+  /// Where the frame begins that is decompressed.
+  private(set) var held: Int?
 
   /// `place` is the file that failures name.
   init(place: String) throws {
@@ -99,6 +101,7 @@ final class FrameDecoder {
   func decompress(_ frame: ShardFrame) throws {
     let size = frame.count * ShardFormat.elementSize
     let input = memory.compressed.baseAddress
+    held = nil
     let length = try Zstd.check(
       ZSTD_findFrameCompressedSize(input, frame.byteCount), "ZSTD_findFrameCompressedSize", .badData, at: place)
     guard length == frame.byteCount, ZSTD_getFrameContentSize(input, frame.byteCount) == UInt64(size) else {
@@ -110,6 +113,7 @@ final class FrameDecoder {
     guard decoded == size else {
       throw Failure(.badData, at: place, "the frame at byte \(frame.offset) ends too early")
     }
+    held = frame.offset
   }
 
   /// Copies elements of the decompressed frame: `part` counts from its first, `range` is the same in the vector.

@@ -48,8 +48,8 @@ public final class ShardReader: Sendable {
   ///
   /// Throws `Failure(.badData)`.
   public func verifyFrames() throws {
-    let decoder = try FrameDecoder(place: file.path)
-    for frame in expected.sections.flatMap(\.frames) { try load(frame, decoder) }
+    let decoder = try makeDecoder()
+    for frame in expected.sections.flatMap(\.frames) { try load(frame, by: decoder) }
   }
 
   /// Copies those elements of a range of a vector that this shard holds to their places in `destination`, whose first
@@ -62,16 +62,23 @@ public final class ShardReader: Sendable {
   public func read(
     _ name: String, _ range: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>, base: BaseValues? = nil
   ) throws -> Int {
+    try ShardCursor(self).read(name, range, into: destination, base: base)
+  }
+
+  /// As `read`, by a decoder of this file.
+  fileprivate func read(
+    _ name: String, _ range: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>, base: BaseValues?,
+    by decoder: FrameDecoder
+  ) throws -> Int {
     precondition(destination.count == range.count, "\(destination.count) places for \(range.count) elements")
     let sections = expected.sections.filter { $0.name == name && !$0.range.clamped(to: range).isEmpty }
     guard !sections.isEmpty, let start = destination.baseAddress else { return 0 }
-    let decoder = try FrameDecoder(place: file.path)
     for section in sections {
       var first = section.start
       for frame in section.frames {
         let wanted = (first..<first + frame.count).clamped(to: range)
         if !wanted.isEmpty {
-          try load(frame, decoder)
+          try load(frame, by: decoder)
           let part = wanted.lowerBound - first..<wanted.upperBound - first
           try decoder.copy(
             part, of: frame, wanted, section.encoding, base: base,
@@ -83,14 +90,39 @@ public final class ShardReader: Sendable {
     return sections.reduce(0) { $0 + $1.range.clamped(to: range).count }
   }
 
-  private func load(_ frame: ShardFrame, _ decoder: FrameDecoder) throws {
+  private func load(_ frame: ShardFrame, by decoder: FrameDecoder) throws {
+    guard decoder.held != frame.offset else { return }
     try file.read(into: decoder.input(frame), at: frame.offset)
     try decoder.decompress(frame)
   }
+
+  fileprivate func makeDecoder() throws -> FrameDecoder { try FrameDecoder(place: file.path) }
 
   private static let remedy = "use another checkpoint"
 
   private func failure(_ problem: String) -> Failure {
     Failure(.badData, at: file.path, problem, remedy: Self.remedy)
+  }
+}
+
+/// Reads a shard again and again and keeps the frame that it read last: ranges in ascending order cost each frame once.
+///
+/// Takes about 17 MB. Use it from one thread at a time.
+public final class ShardCursor {
+  private let shard: ShardReader
+  private let decoder: FrameDecoder
+
+  /// A cursor that has read nothing yet.
+  public init(_ shard: ShardReader) throws {
+    self.shard = shard
+    decoder = try shard.makeDecoder()
+  }
+
+  /// As `ShardReader.read`.
+  @discardableResult
+  public func read(
+    _ name: String, _ range: Range<Int>, into destination: UnsafeMutableBufferPointer<Float>, base: BaseValues? = nil
+  ) throws -> Int {
+    try shard.read(name, range, into: destination, base: base, by: decoder)
   }
 }

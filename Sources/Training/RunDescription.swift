@@ -10,6 +10,8 @@ struct RunDescription: Sendable {
   /// `config.resolved.yaml`.
   private let configuration: String
   private let classSkip: JSONValue
+  /// Class names and prompt, for programs that use the tuned weights.
+  private let task: [String: JSONValue]
   private let sampler: [JSONMember]
 
   init(_ resolved: ResolvedConfiguration, _ identity: RunIdentity, _ facts: RunFacts, _ provenance: RunProvenance) {
@@ -18,6 +20,10 @@ struct RunDescription: Sendable {
     configuration = resolved.yaml()
     classSkip = Self.classSkip(facts)
     let (settings, inputs) = (facts.settings, facts.inputs)
+    task = [
+      "classes": .array(inputs.training.classNames.map { .string($0) }),
+      "template": .string("\(inputs.test.template)"),
+    ]
     sampler = [
       JSONMember("seed", .integer(settings.seed)), JSONMember("order", .string(inputs.order.rawValue)),
       JSONMember("group_size", .integer(settings.batch.groupSize)),
@@ -45,6 +51,7 @@ struct RunDescription: Sendable {
       "identity": identity.json, "configuration": .string(configuration), "provenance": provenance.json,
       "class_skip": classSkip, "sampler": .object(sampler + place), "epoch_loss": progress.epochLoss.json,
     ]
+    state.merge(task) { first, _ in first }
     if let zeroShot = progress.zeroShot {
       state["zero_shot"] = .string(String(decoding: try JSONEncoder().encode(zeroShot), as: UTF8.self))
     }

@@ -6,21 +6,10 @@ import Foundation
 
 /// What a run works on, loaded and judged before any rank computes.
 struct RunInputs: Sendable {
-  /// Classes and images that accuracy is measured on.
-  struct TestSet: Sendable {
-    /// `base`, `new` or `all`.
-    let name: String
-    let dataset: Dataset
-    /// Token ids of one prompt per class.
-    let prompts: [[Int32]]
-  }
-
-  var model: CLIP
+  var test: TestInputs
   let training: Dataset
   let prompts: [[Int32]]
-  let tests: [TestSet]
   let trainingTransform: ImageTransform
-  let testTransform: ImageTransform
   let globalBatch: Int
   let order: BatchOrder
 
@@ -31,23 +20,21 @@ struct RunInputs: Sendable {
     globalBatch = try Self.globalBatch(settings, worldSize: worldSize)
     order = settings.batch.order ?? .published(shots: settings.data.shots, groupSize: settings.batch.groupSize)
 
-    let location = try settings.data.location()
-    let whole = try location.read()
-    training = try Self.trainingPart(of: whole, settings)
-    model = try CLIP(huggingFaceFolder: settings.model.path)
-    let tokenizer = try CLIPTokenizer(huggingFaceFolder: settings.model.path)
-    try model.configuration.judge(tokenizer, place: settings.model.path.path)
-    try Self.judge(settings, model, classCount: training.classNames.count)
-    let prompter = Prompter(
-      template: location.promptTemplate, tokenizer: tokenizer, model: model, place: "data.template")
-    prompts = try prompter.prompts(training.classNames)
-    tests = try settings.task.testSubsets.map { subset in
-      let part = try whole.subset(subset)
-      return TestSet(name: subset.rawValue, dataset: part, prompts: try prompter.prompts(part.classNames))
-    }
-    (trainingTransform, testTransform) = try Self.transforms(settings, model)
+    test = try TestInputs(settings)
+    training = try Self.trainingPart(of: test.whole, settings)
+    try Self.judge(settings, test.model, classCount: training.classNames.count)
+    prompts = try test.prompter.prompts(training.classNames)
+    trainingTransform = ImageTransform(test.preprocessing, augmentation: settings.augmentation.augmentation)
     _ = try plan(settings, epoch: 0)
   }
+
+  /// The model that is trained.
+  var model: CLIP {
+    get { test.model }
+    set { test.model = newValue }
+  }
+  /// How test images become its input.
+  var testTransform: ImageTransform { test.transform }
 
   /// The global batches of an epoch, as indices of training images.
   ///
@@ -67,7 +54,7 @@ struct RunInputs: Sendable {
   /// Throws unless every image of the run has a file.
   func verifyImagesExist() throws {
     try training.verifyImagesExist(training.train)
-    for test in tests { try test.dataset.verifyImagesExist(test.dataset.test) }
+    try test.verifyImagesExist()
   }
 
   private static func globalBatch(_ settings: RunSettings, worldSize: Int) throws -> Int {
@@ -101,44 +88,8 @@ struct RunInputs: Sendable {
         remedy: "give one entry of 0 or 1 per class, or leave the mask out")
     }
   }
-
-  private static func transforms(
-    _ settings: RunSettings, _ model: CLIP
-  ) throws -> (training: ImageTransform, test: ImageTransform) {
-    let imageSize = model.configuration.imageSize
-    let preprocessing = try ImagePreprocessing(huggingFaceFolder: settings.model.path, imageSize: imageSize)
-    let transforms = [settings.augmentation.augmentation, nil].map {
-      ImageTransform(preprocessing, augmentation: $0)
-    }
-    return (transforms[0], transforms[1])
-  }
 }
 
 extension Task {
   var trainingSubset: ClassSubset { self == .baseToNew ? .base : .all }
-  var testSubsets: [ClassSubset] { self == .baseToNew ? [.base, .new] : [.all] }
-}
-
-/// Makes one prompt per class.
-struct Prompter {
-  let template: PromptTemplate
-  let tokenizer: CLIPTokenizer
-  let model: CLIP
-  let place: String
-
-  /// Token ids, start and end included.
-  ///
-  /// Throws where the model cannot read a prompt whole: a cut prompt would stand for another class.
-  func prompts(_ classNames: [String]) throws -> [[Int32]] {
-    try classNames.enumerated().map { label, name in
-      let tokens = tokenizer.tokens(template.prompt(for: name))
-      guard tokens.count <= model.configuration.contextLength else {
-        throw Failure(
-          .badData, at: "class \(label) \"\(name.prefix(60))\"",
-          "its prompt has \(tokens.count) tokens, the model reads \(model.configuration.contextLength)",
-          remedy: "shorten the class name or \(place)")
-      }
-      return tokens
-    }
-  }
 }

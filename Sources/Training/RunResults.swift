@@ -84,10 +84,13 @@ extension RunResults.TestOutcome {
 
 extension RunResults {
   /// Sorted, indented JSON with `snake_case` keys.
-  public func json() throws -> Data {
+  public func json() throws -> Data { try Self.encoded(self) }
+
+  /// Results of any kind in that form.
+  static func encoded(_ results: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self) + Data("\n".utf8)
+    return try encoder.encode(results) + Data("\n".utf8)
   }
 }

@@ -9,6 +9,7 @@ import Kernels
 import Reporting
 import ShardFiles
 import SkipTuning
+import StrictJSON
 import Tensors
 
 /// One training run from configuration to results: test, train, test, save.
@@ -109,7 +110,8 @@ public struct TrainingRun<Product: MatrixProduct> {
       try report.check()
       if settings.output.saveModel, let folder = report.file("model") {
         try environment.trace.span("save model", .run) {
-          try TunedModel(inputs.model, base: settings.model.path).write(to: folder)
+          let parameters = inputs.model.parameters
+          try HuggingFaceFolder.write(parameters, parameters.layout, tunedFrom: settings.model.path, to: folder)
         }
       }
     }
@@ -206,7 +208,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     let classes = inputs.training.classNames.count
     report.info(
       "\(inputs.training.name): \(Readable.count(inputs.training.train.count)) training images of \(classes) classes; "
-        + inputs.tests.map { "\($0.name) \(Readable.count($0.dataset.test.count)) test images" }.joined(separator: ", ")
+        + inputs.test.sets.map { "\($0.name) \(Readable.count($0.dataset.test.count)) test images" }.joined(
+          separator: ", ")
     )
     return inputs
   }
@@ -283,39 +286,7 @@ public struct TrainingRun<Product: MatrixProduct> {
 extension TrainingRun {
   /// Accuracy of the model as it is, on every test set.
   private func test(_ inputs: RunInputs, _ name: String) throws -> RunResults.TestOutcome {
-    let evaluator = Evaluator(
-      inputs.model, transform: inputs.testTransform, batchSize: settings.evaluation.batchSize,
-      loaderThreads: loaderThreads, by: environment.product)
-    var matrices: [String: ConfusionMatrix] = [:]
-    for set in inputs.tests {
-      let features = inputs.model.unitTextFeatures(
-        of: inputs.model.textPrefix(set.prompts, upTo: 0, arena: Arena(), by: environment.product), from: 0,
-        by: environment.product)
-      let items = set.dataset.test
-      report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
-      let matrix = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
-        try evaluator.evaluate(items, of: set.dataset, classFeatures: features, collectives) { done, count in
-          // This rank's share stands for all.
-          report.update(items.count * done / max(1, count))
-          try StopSignal.check()
-        }
-      }
-      report.finishProgress(note: "accuracy \(Readable.fixed(100 * (matrix.accuracy ?? .nan), 2))%")
-      matrices[set.name] = matrix
-    }
-    let outcome = RunResults.TestOutcome(matrices)
-    record(outcome, name)
-    return outcome
-  }
-
-  private func record(_ outcome: RunResults.TestOutcome, _ name: String) {
-    for (set, score) in outcome.scores.sorted(by: { $0.key < $1.key }) {
-      report.record([
-        "test": .text(name), "classes": .text(set), "images": .integer(Int(score.images)),
-        "correct": .integer(Int(score.correct)), "accuracy": score.accuracy.map { .double($0) } ?? nil,
-        "macro_f1": score.macroF1.map { .double($0) } ?? nil,
-      ])
-    }
+    try ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report).run(name)
   }
 
   /// What the meter counted for the phases of a step.

@@ -3,7 +3,7 @@ import Configuration
 import Foundation
 
 /// Where settings come from: the same for every command that is configured.
-struct ConfigurationOptions: ParsableArguments {
+struct SettingOptions: ParsableArguments {
   @Option(
     name: [.customShort("c"), .customLong("config")], parsing: .upToNextOption,
     help: ArgumentHelp("Configuration files, merged left to right.", valueName: "file"))
@@ -11,6 +11,18 @@ struct ConfigurationOptions: ParsableArguments {
 
   @Option(name: .customLong("set"), help: ArgumentHelp("One setting, over the files.", valueName: "key.path=value"))
   var overrides: [String] = []
+
+  /// The merged settings, and more overrides over them.
+  ///
+  /// Throws `Failure` for files that cannot be read.
+  func source(adding more: [String] = []) throws -> ConfigurationSource {
+    try ConfigurationSource(files: files.map { URL(fileURLWithPath: $0) }, overrides: overrides + more)
+  }
+}
+
+/// Settings of a command that leaves a run directory.
+struct ConfigurationOptions: ParsableArguments {
+  @OptionGroup var settings: SettingOptions
 
   @Option(help: ArgumentHelp("Folder of the results; the same as --set run_dir=...", valueName: "folder"))
   var runDir: String?
@@ -21,8 +33,7 @@ struct ConfigurationOptions: ParsableArguments {
   func source() throws -> ConfigurationSource {
     // Quoted, so that a folder called `true` or `1` stays a text.
     let runDirectory = runDir.map { "run_dir='\($0.replacingOccurrences(of: "'", with: "''"))'" }
-    return try ConfigurationSource(
-      files: files.map { URL(fileURLWithPath: $0) }, overrides: overrides + (runDirectory.map { [$0] } ?? []))
+    return try settings.source(adding: runDirectory.map { [$0] } ?? [])
   }
 }
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Collectives
-import Diagnostics
 import Evaluation
 import Foundation
 import Safetensors
@@ -15,8 +14,7 @@ struct Embed: ParsableCommand {
       The file's metadata lists the inputs in order. Under mpirun the ranks share the work.
       """)
 
-  @Option(help: ArgumentHelp("Hugging Face CLIP folder.", valueName: "folder"))
-  var model: String
+  @OptionGroup var modelOptions: ModelOptions
   @Option(parsing: .upToNextOption, help: ArgumentHelp("JPEG or PNG files.", valueName: "file"))
   var images: [String] = []
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
@@ -34,11 +32,11 @@ struct Embed: ParsableCommand {
 
   func run() throws {
     try Session.run(logLevel: logging.logLevel) { session in
-      try session.collectives.agree { if session.collectives.rank == 0 { try judgeOutput() } }
+      try session.collectives.agree { if session.collectives.rank == 0 { try OutputPlace.judgeFile(output) } }
       let embedder = try session.collectives.agree {
         try FeatureEmbedder(
-          huggingFaceFolder: URL(fileURLWithPath: model), batchSize: batchSize, loaderThreads: session.threads,
-          by: session.product)
+          modelOptions.load(), huggingFaceFolder: modelOptions.folder, batchSize: batchSize,
+          loaderThreads: session.threads, by: session.product)
       }
       let imageFeatures = try embedder.embed(images: images.map { URL(fileURLWithPath: $0) }, session.collectives)
       let textFeatures = try embedder.embed(texts: texts, session.collectives)
@@ -50,24 +48,6 @@ struct Embed: ParsableCommand {
     }
   }
 
-  /// Finds out before the work is done whether the file can be written after it.
-  private func judgeOutput() throws {
-    let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
-      throw Failure(
-        .cannotCreate, at: output, "cannot be created: \(folder) is not a folder",
-        remedy: "create the folder first, or give another --output")
-    }
-    guard FileManager.default.isWritableFile(atPath: folder) else {
-      throw Failure(
-        .cannotCreate, at: output, "cannot be created: \(folder) cannot be written to", remedy: "give another --output")
-    }
-    guard !FileManager.default.fileExists(atPath: output, isDirectory: &isFolder) || !isFolder.boolValue else {
-      throw Failure(.cannotCreate, at: output, "is a folder", remedy: "give --output the name of a file")
-    }
-  }
-
   private func write(_ imageFeatures: Tensor, _ textFeatures: Tensor) throws {
     var tensors: [(name: String, tensor: Tensor)] = []
     if !images.isEmpty { tensors.append(("image_features", imageFeatures)) }
@@ -75,8 +55,8 @@ struct Embed: ParsableCommand {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .withoutEscapingSlashes
     func list(_ inputs: [String]) throws -> String { String(decoding: try encoder.encode(inputs), as: UTF8.self) }
-    try SafetensorsWriter.write(
-      tensors, metadata: ["images": try list(images), "texts": try list(texts), "model": model],
-      to: URL(fileURLWithPath: output))
+    var metadata = ["images": try list(images), "texts": try list(texts), "model": modelOptions.model]
+    metadata["delta"] = modelOptions.delta
+    try SafetensorsWriter.write(tensors, metadata: metadata, to: URL(fileURLWithPath: output))
   }
 }

@@ -5,6 +5,7 @@ import Kernels
 import MPICollectives
 import MatrixBackends
 import Reporting
+import Training
 
 /// A process that has joined the run: who it is, and what it computes and speaks with.
 struct Session {
@@ -42,5 +43,14 @@ struct Session {
       let failure = error as? Failure ?? Failure(.internalError, "\(error)")
       collectives.end(with: failure) { _ in log.error("\(failure)") }
     }
+  }
+}
+
+extension TrainingRun<OpenBLASProduct>.Environment {
+  /// What a session has.
+  init(_ session: Session) {
+    self.init(
+      collectives: session.collectives, product: session.product, threads: session.threads,
+      console: session.console, log: session.log, logDestination: session.logDestination, version: Skiptune.version)
   }
 }

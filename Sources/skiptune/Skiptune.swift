@@ -14,7 +14,9 @@ struct Skiptune: ParsableCommand {
     abstract: "Adapt CLIP models to image classification with Skip Tuning, on one machine or a cluster.",
     discussion: "Start it alone or under mpirun: mpirun -np 4 skiptune train -c run.yaml",
     version: version,
-    subcommands: [Train.self, Embed.self, CheckpointCommand.self, Config.self, Plan.self, Bench.self])
+    subcommands: [
+      Train.self, Evaluate.self, Embed.self, Classify.self, CheckpointCommand.self, Config.self, Plan.self, Bench.self,
+    ])
 
   static func main() {
     var command: any ParsableCommand

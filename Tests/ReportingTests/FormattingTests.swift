@@ -33,4 +33,12 @@ import Testing
 
   @Test(arguments: [(1.005, 1, "1.0"), (-0.5, 0, "-0"), (.nan, 2, "nan"), (-.infinity, 2, "-inf")])
   func fixedDecimals(value: Double, decimals: Int, words: String) { #expect(Readable.fixed(value, decimals) == words) }
+
+  @Test(arguments: [
+    (0.00123456, 3, "0.00123"), (1.2e-7, 3, "1.2e-07"), (0, 3, "0"), (1234567, 3, "1.23e+06"), (.nan, 3, "nan"),
+    (-.infinity, 2, "-inf"),
+  ])
+  func significantDigits(value: Double, digits: Int, words: String) {
+    #expect(Readable.significant(value, digits) == words)
+  }
 }

@@ -27,6 +27,21 @@ import Testing
     }
   }
 
+  @Test func partsOfFloatsAreThoseOfTheWhole() throws {
+    let file = try SafetensorsFile(contentsOf: types)
+    for name in try #require(expected["floats"]?.members).map(\.key) {
+      let whole = try file.tensor(name)
+      for first in 0...whole.count {
+        for end in first...whole.count {
+          let part = Tensor(repeating: -7, shape: [end - first])
+          try file.readElements(first..<end, of: name, into: part.buffer)
+          #expect(part.bits == whole.slice(first..<end).bits, "\(name)")
+        }
+      }
+    }
+    #expect(failure { try file.readElements(0..<0, of: "bool", into: Tensor(zeros: [0]).buffer) }?.status == .badData)
+  }
+
   @Test func integersOfEveryWidthMatchTheReference() throws {
     let file = try SafetensorsFile(contentsOf: types)
     let members = try #require(expected["integers"]?.members)

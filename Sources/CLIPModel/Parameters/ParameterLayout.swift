@@ -47,6 +47,9 @@ public struct ParameterLayout: Sendable, Equatable {
     self.ends = ends
   }
 
+  /// Blocks of the shallower encoder: the largest start layer that both have.
+  public var depth: Int { suffixStarts.values.map { $0.count - 1 }.min()! }
+
   /// The place of a parameter, or nil where the model has none of that name.
   public subscript(name: String) -> Slot? { indices[name].map { slots[$0] } }
 

@@ -20,8 +20,18 @@ public struct ImageRequest: Sendable {
 public struct ImageBatch: Sendable {
   /// Which requests these are.
   public let range: Range<Int>
-  /// `[range.count, 3, crop, crop]`.
+  /// `[range.count, 3, crop, crop]`; zeros for an image that cannot be loaded.
   public let pixels: Tensor
+  /// Images that cannot be loaded, by request; none unless the loader passes over them.
+  public let failures: [Int: Failure]
+}
+
+/// What a loader does about an image that cannot be loaded.
+public enum ImageFailurePolicy: Sendable {
+  /// It ends there.
+  case stop
+  /// It says so in the image's batch, and goes on.
+  case pass
 }
 
 /// Decodes and transforms images on background threads and delivers them in the order of the requests.
@@ -36,19 +46,20 @@ public final class ImageLoader: Sendable {
   ///
   /// Traps on a batch size, thread count or look-ahead (in batches) below 1.
   public init(
-    requests: [ImageRequest], batchSize: Int, transform: ImageTransform, seed: UInt64, threads: Int, lookahead: Int
+    requests: [ImageRequest], batchSize: Int, transform: ImageTransform, seed: UInt64, threads: Int, lookahead: Int,
+    onFailure policy: ImageFailurePolicy = .stop
   ) {
     precondition(batchSize > 0 && threads > 0 && lookahead > 0, "a loader needs a batch size, threads and a look-ahead")
     let work = ImageLoaderWork(
-      requests: requests, batchSize: batchSize, transform: transform, seed: seed, lookahead: lookahead)
+      requests: requests, batchSize: batchSize, transform: transform, seed: seed, lookahead: lookahead, policy)
     self.work = work
     work.start(threads: min(threads, requests.count))
   }
 
   /// The next batch, waiting for it if need be; nil after the last one.
   ///
-  /// Throws the `Failure` of the batch's first image that cannot be loaded. Earlier batches were delivered before; the
-  /// loader ends there, and every later call throws the same.
+  /// Throws the `Failure` of the batch's first image that cannot be loaded, unless such images are passed over. Earlier
+  /// batches were delivered before; the loader ends there, and every later call throws the same.
   public func next() throws -> ImageBatch? { try work.takeNext() }
 
   deinit { work.stop() }
@@ -65,7 +76,7 @@ final class ImageLoaderWork: @unchecked Sendable {
   private struct Slot {
     let pixels: Tensor
     var missing: Int
-    var failure: (index: Int, error: any Error)?
+    var errors: [Int: any Error] = [:]
   }
 
   private let requests: [ImageRequest]
@@ -73,6 +84,7 @@ final class ImageLoaderWork: @unchecked Sendable {
   private let transform: ImageTransform
   private let seed: UInt64
   private let lookahead: Int
+  private let policy: ImageFailurePolicy
   /// Written by `start`, before the loader is anyone's.
   private var threads: [JoinableThread] = []
 
@@ -83,7 +95,11 @@ final class ImageLoaderWork: @unchecked Sendable {
   private var stopped = false
   private var failure: (any Error)?
 
-  init(requests: [ImageRequest], batchSize: Int, transform: ImageTransform, seed: UInt64, lookahead: Int) {
+  init(
+    requests: [ImageRequest], batchSize: Int, transform: ImageTransform, seed: UInt64, lookahead: Int,
+    _ policy: ImageFailurePolicy
+  ) {
+    self.policy = policy
     self.requests = requests
     self.batchSize = batchSize
     self.transform = transform
@@ -136,7 +152,7 @@ final class ImageLoaderWork: @unchecked Sendable {
     condition.withLock {
       let batch = index / batchSize
       slots[batch]!.missing -= 1
-      if let error, index < slots[batch]!.failure?.index ?? Int.max { slots[batch]!.failure = (index, error) }
+      slots[batch]!.errors[index] = error
       if slots[batch]!.missing == 0 { condition.broadcast() }
     }
   }
@@ -144,7 +160,7 @@ final class ImageLoaderWork: @unchecked Sendable {
   private func newSlot(_ batch: Int) -> Slot {
     let count = range(of: batch).count
     return Slot(
-      pixels: Tensor(uninitialized: [count, 3, transform.cropSize, transform.cropSize]), missing: count, failure: nil)
+      pixels: Tensor(uninitialized: [count, 3, transform.cropSize, transform.cropSize]), missing: count)
   }
 
   private func range(of batch: Int) -> Range<Int> {
@@ -167,13 +183,20 @@ final class ImageLoaderWork: @unchecked Sendable {
       let slot = slots.removeValue(forKey: deliveredBatches)!
       // Threads wait for the look-ahead to move on, or for the end.
       defer { condition.broadcast() }
-      if let error = slot.failure?.error {
-        failure = error
+      let failures = slot.errors.compactMapValues { $0 as? Failure }
+      let mustStop = policy == .stop || failures.count < slot.errors.count
+      if mustStop, let first = slot.errors.min(by: { $0.key < $1.key }) {
+        failure = first.value
         stopped = true
-        throw error
+        throw first.value
       }
-      defer { deliveredBatches += 1 }
-      return ImageBatch(range: range(of: deliveredBatches), pixels: slot.pixels)
+      let range = range(of: deliveredBatches)
+      for index in failures.keys {
+        let place = (index - range.lowerBound) * transform.outputCount
+        slot.pixels.slice(place..<place + transform.outputCount).fill(0)
+      }
+      deliveredBatches += 1
+      return ImageBatch(range: range, pixels: slot.pixels, failures: failures)
     }
   }
 

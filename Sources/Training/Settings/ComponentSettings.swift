@@ -110,7 +110,7 @@ struct BatchSettings: Sendable {
     case singleClass = "single-class"
   }
 
-  init(_ reader: SettingsReader) throws {
+  init(_ reader: SettingsReader, isRequired: Bool) throws {
     globalSize = try reader.optionalInteger(
       "global", in: 1..., "images per step of all ranks together; the published runs use 4")
     sizePerRank = try reader.optionalInteger("per_rank", in: 1..., "images per step of each rank")
@@ -121,7 +121,8 @@ struct BatchSettings: Sendable {
       "group_size", default: EpochPlan.publishedGroupSize, in: 1...,
       "images of one class that single-class order puts together")
     try reader.require(
-      (globalSize == nil) != (sizePerRank == nil), about: globalSize == nil ? "per_rank" : "global",
+      (globalSize == nil) != (sizePerRank == nil) || (!isRequired && globalSize == nil),
+      about: globalSize == nil ? "per_rank" : "global",
       "must be given exactly once, as batch.global or as batch.per_rank",
       remedy: "set batch.global: 4 for the published setting")
   }

@@ -29,21 +29,29 @@ public struct RunSettings: Sendable {
   var limits: LimitSettings
   var output: OutputSettings
 
+  /// What settings are read for.
+  public enum Purpose: Sendable {
+    case training
+    /// What only training needs may be left out: a run directory and a batch size.
+    case evaluation
+  }
+
   /// Reads the whole configuration and judges it: value, rule and way out of the first problem, with file and line.
-  public static func read(_ source: ConfigurationSource) throws -> (
+  public static func read(_ source: ConfigurationSource, for purpose: Purpose = .training) throws -> (
     settings: RunSettings, resolved: ResolvedConfiguration
   ) {
-    let (settings, resolved) = try ResolvedConfiguration.read(source) { try RunSettings($0) }
+    let (settings, resolved) = try ResolvedConfiguration.read(source) { try RunSettings($0, purpose) }
     return (settings, resolved)
   }
 
   /// Every setting with its default, rule and meaning.
   public static func reference() throws -> ConfigurationReference {
-    try ResolvedConfiguration.describe { try RunSettings($0) }
+    try ResolvedConfiguration.describe { try RunSettings($0, .training) }
   }
 
-  private init(_ reader: SettingsReader) throws {
-    runDirectory = try reader.path("run_dir", default: nil, "folder of this run's results; made if it does not exist")
+  private init(_ reader: SettingsReader, _ purpose: Purpose) throws {
+    runDirectory = try reader.path(
+      "run_dir", default: purpose == .training ? nil : ".", "folder of this run's results; made if it does not exist")
     seed = try reader.integer(
       "seed", default: 1, in: 0...Int(UInt32.max),
       "draws the few-shot subset, the batches, the augmentations and the CSkip mask; the published seeds are 1, 2 and 3"
@@ -52,7 +60,9 @@ public struct RunSettings: Sendable {
     model = try reader.section("model", "the CLIP that is adapted", ModelSettings.init)
     data = try reader.section("data", "the images and their classes", DataSettings.init)
     method = try reader.section("method", "what is skipped", MethodSettings.init)
-    batch = try reader.section("batch", "images per step, and their order", BatchSettings.init)
+    batch = try reader.section("batch", "images per step, and their order") { reader in
+      try BatchSettings(reader, isRequired: purpose == .training)
+    }
     optimizer = try reader.section("optim", "SGD and its schedule", OptimizerSettings.init)
     exchange = try reader.section("exchange", "what ranks exchange at a step", ExchangeSettings.init)
     augmentation = try reader.section("augment", "random crops of the training images", AugmentationSettings.init)

@@ -54,6 +54,29 @@ import Testing
     #expect(try loader([]).next() == nil)
   }
 
+  @Test(arguments: [(1, 1), (4, 3), (100, 2)])
+  func badImagesArePassedOverWhereToldSo(batchSize: Int, threads: Int) throws {
+    var requests = requests(20)
+    let expected = try expectedPixels(requests)
+    requests[7].url = ImageGoldens.shared.url("gif.jpg")
+    requests[19].url = URL(fileURLWithPath: "/nowhere.png")
+    let loader = ImageLoader(
+      requests: requests, batchSize: batchSize, transform: transform, seed: 42, threads: threads, lookahead: 2,
+      onFailure: .pass)
+    var failures: [Int: Failure] = [:]
+    while let batch = try loader.next() {
+      failures.merge(batch.failures) { $1 }
+      for index in batch.range {
+        let place = (index - batch.range.lowerBound) * transform.outputCount
+        let pixels = batch.pixels.slice(place..<place + transform.outputCount).array
+        let isBad = index == 7 || index == 19
+        let whole = expected[index * transform.outputCount..<(index + 1) * transform.outputCount]
+        #expect(pixels == (isBad ? Array(repeating: 0, count: transform.outputCount) : Array(whole)), "\(index)")
+      }
+    }
+    #expect(failures.mapValues(\.status) == [7: .badData, 19: .missingInput])
+  }
+
   @Test(arguments: [1, 4])
   func theFirstBadImageOfABatchEndsTheLoader(threads: Int) throws {
     var requests = requests(40)

@@ -7,31 +7,19 @@ import Reporting
 /// `skiptune checkpoint`.
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "checkpoint", abstract: "Look at the checkpoints of a run.", subcommands: [List.self, Verify.self])
-
-  /// Which checkpoints.
-  struct Folder: ParsableArguments {
-    @Argument(help: ArgumentHelp("Run directory.", valueName: "run"))
-    var run: String
-
-    /// The run's checkpoints; throws where there is no such folder.
-    func directory() throws -> CheckpointDirectory {
-      let folder = URL(fileURLWithPath: run).appendingPathComponent("checkpoints")
-      guard FileManager.default.fileExists(atPath: folder.path) else {
-        throw Failure(.missingInput, at: folder.path, "there is no such folder", remedy: "name a run directory")
-      }
-      return CheckpointDirectory(folder)
-    }
-  }
+    commandName: "checkpoint", abstract: "Look at the checkpoints of a run, and make models of them.",
+    subcommands: [List.self, Verify.self, Inspect.self, Diff.self, Export.self, Average.self])
 
   /// `skiptune checkpoint list`.
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List checkpoints, newest first.")
-    @OptionGroup var folder: Folder
+    @Argument(help: ArgumentHelp("Run directory, or a folder of checkpoints.", valueName: "run"))
+    var path: String
 
     func run() throws {
       var table = TextTable(columns: ["checkpoint", "steps", "epochs", "loss", "ranks", "size", "state"])
-      for listing in try folder.directory().list() {
+      let url = URL(fileURLWithPath: path)
+      for listing in try CheckpointDirectory(CheckpointPlace(url).folder(url)).list() {
         table.append(row(listing))
       }
       print(table.terminal, terminator: "")
@@ -58,13 +46,17 @@ struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Read every byte of every checkpoint and compare hashes and checksums.",
       discussion: "Ends with status 65 where one is damaged.")
-    @OptionGroup var folder: Folder
+    @Argument(help: ArgumentHelp("Run directory, or one checkpoint's folder.", valueName: "run"))
+    var path: String
 
     func run() throws {
-      let directory = try folder.directory()
-      let names = try directory.list().compactMap { listing -> String? in
-        if case .leftover = listing.condition { nil } else { listing.name }
-      }
+      let url = URL(fileURLWithPath: path)
+      let place = try CheckpointPlace(url)
+      let directory = CheckpointDirectory(place.folder(url))
+      let names =
+        try place == .checkpoint
+        ? [url.standardizedFileURL.lastPathComponent]
+        : directory.list().compactMap { listing in if case .leftover = listing.condition { nil } else { listing.name } }
       var damaged: Failure?
       for name in names {
         do {

@@ -1,0 +1,88 @@
+import CLIPModel
+import Checkpoints
+import Diagnostics
+import Foundation
+import Kernels
+import TunedModels
+
+/// Which weights are tested.
+public enum TestedWeights: Equatable, Sendable {
+  /// Those of the model's folder.
+  case zeroShot
+  /// A delta file laid over them.
+  case delta(path: String)
+  /// A checkpoint, or the newest whole one of a run, laid over them.
+  case checkpoint(path: String)
+}
+
+/// A test of a model on the test sets of a configuration.
+public struct EvaluationRun<Product: MatrixProduct> {
+  private let settings: RunSettings
+  private let weights: TestedWeights
+  private let environment: TrainingRun<Product>.Environment
+  private let report: RunReport
+
+  /// A test that has not begun.
+  public init(_ settings: RunSettings, _ weights: TestedWeights, _ environment: TrainingRun<Product>.Environment) {
+    self.settings = settings
+    self.weights = weights
+    self.environment = environment
+    report = RunReport(console: environment.console, log: environment.log, rank: environment.collectives.rank)
+  }
+
+  /// Runs to the end and returns the results, the same on all ranks but for times.
+  ///
+  /// Throws the same `Failure` on all ranks. Collective: all ranks call this with the same settings.
+  public func run() throws -> EvaluationResults {
+    let collectives = environment.collectives
+    let inputs = try collectives.agree {
+      let inputs = try TestInputs(settings)
+      // One look per node is enough: its ranks see the same disks.
+      if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
+      return inputs
+    }
+    let tuned = try findWeights()
+    try collectives.agree {
+      if let tuned { try inputs.model.apply(tuned, baseFolder: settings.model.path) }
+    }
+    let outcome = try test(inputs)
+    return EvaluationResults(
+      version: environment.version, dataset: inputs.whole.name, task: settings.task.rawValue,
+      model: settings.model.path.path, weights: weights.words, source: tuned?.place, ranks: collectives.worldSize,
+      threadsPerRank: environment.threads, test: outcome)
+  }
+
+  private func findWeights() throws -> TunedWeights? {
+    switch weights {
+    case .zeroShot: nil
+    case .delta(let path):
+      try environment.collectives.agree { try TunedWeights(deltaFile: URL(fileURLWithPath: path)) }
+    case .checkpoint(let path):
+      TunedWeights(
+        try Checkpoint.find(URL(fileURLWithPath: path), environment.collectives) {
+          report.warning("passing over a damaged checkpoint: \($0)")
+        })
+    }
+  }
+
+  private func test(_ inputs: TestInputs) throws -> RunResults.TestOutcome {
+    do {
+      return try ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
+        .run(weights.words)
+    } catch var failure as Failure where failure.status == .requeue {
+      failure.remedy = "start the same command again"
+      throw failure
+    }
+  }
+}
+
+extension TestedWeights {
+  /// As in results.
+  var words: String {
+    switch self {
+    case .zeroShot: "zero-shot"
+    case .delta: "delta"
+    case .checkpoint: "checkpoint"
+    }
+  }
+}

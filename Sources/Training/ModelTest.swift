@@ -1,0 +1,59 @@
+import CLIPModel
+import Evaluation
+import Kernels
+import Reporting
+import SkipTuning
+import Tensors
+
+/// Tests a model as it is on test sets, with progress on the console and lines in metrics.jsonl.
+struct ModelTest<Product: MatrixProduct> {
+  let inputs: TestInputs
+  let settings: RunSettings
+  let environment: TrainingRun<Product>.Environment
+  let report: RunReport
+
+  /// Accuracy on every test set; `name` says which model is tested.
+  ///
+  /// Throws the same `Failure` on all ranks, `.requeue` where one was asked to stop. Collective: all ranks call this.
+  func run(_ name: String) throws -> RunResults.TestOutcome {
+    let evaluator = Evaluator(
+      inputs.model, transform: inputs.transform, batchSize: settings.evaluation.batchSize,
+      loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
+    var matrices: [String: ConfusionMatrix] = [:]
+    for set in inputs.sets { matrices[set.name] = try test(set, name, by: evaluator) }
+    let outcome = RunResults.TestOutcome(matrices)
+    record(outcome, name)
+    return outcome
+  }
+
+  private func test(_ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>) throws
+    -> ConfusionMatrix
+  {
+    let features = inputs.model.unitTextFeatures(
+      of: inputs.model.textPrefix(set.prompts, upTo: 0, arena: Arena(), by: environment.product), from: 0,
+      by: environment.product)
+    let items = set.dataset.test
+    report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
+    let matrix = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
+      try evaluator.evaluate(
+        items, of: set.dataset, classFeatures: features, environment.collectives
+      ) { done, count in
+        // This rank's share stands for all.
+        report.update(items.count * done / max(1, count))
+        try StopSignal.check()
+      }
+    }
+    report.finishProgress(note: "accuracy \(Readable.fixed(100 * (matrix.accuracy ?? .nan), 2))%")
+    return matrix
+  }
+
+  private func record(_ outcome: RunResults.TestOutcome, _ name: String) {
+    for (set, score) in outcome.scores.sorted(by: { $0.key < $1.key }) {
+      report.record([
+        "test": .text(name), "classes": .text(set), "images": .integer(Int(score.images)),
+        "correct": .integer(Int(score.correct)), "accuracy": score.accuracy.map { .double($0) } ?? nil,
+        "macro_f1": score.macroF1.map { .double($0) } ?? nil,
+      ])
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import CLIPModel
+import Checkpoints
+import Collectives
+import Diagnostics
+import Foundation
+import TunedModels
+
+/// Checkpoints as users name them.
+enum CheckpointArgument {
+  static let help: ArgumentHelp = ArgumentHelp(
+    "Folder step-... of a checkpoint, or a run directory: its newest whole one.", valueName: "checkpoint")
+
+  /// The checkpoint that a path means, verified; damaged ones that are passed over are named on standard error.
+  ///
+  /// Throws `Failure` where there is none.
+  static func find(_ path: String) throws -> Checkpoint {
+    try Checkpoint.find(URL(fileURLWithPath: path), LoopbackWorld.alone()) { damage in
+      try? FileHandle.standardError.write(
+        contentsOf: Data("skiptune: passing over a damaged checkpoint: \(damage)\n".utf8))
+    }
+  }
+
+  /// The same of tuned weights, which may also be a delta file.
+  static func tunedWeights(_ path: String) throws -> TunedWeights {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+      return try TunedWeights(deltaFile: URL(fileURLWithPath: path))
+    }
+    return TunedWeights(try find(path))
+  }
+
+  /// The base model in a Hugging Face folder, on the disk.
+  static func base(_ folder: String) throws -> BaseModel {
+    try BaseModel(WeightsFile(huggingFaceFolder: URL(fileURLWithPath: folder)))
+  }
+}
+
+extension ExportFormat: ExpressibleByArgument {}
+
+/// What a tuned model is written as.
+struct ExportOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Hugging Face folder of the base model, that training began with.", valueName: "folder"))
+  var model: String
+  @Option(name: .shortAndLong, help: ArgumentHelp("Folder or file to make.", valueName: "path"))
+  var output: String
+  @Option(
+    help: """
+      huggingface: a folder that Transformers and skiptune load; openai: a folder that open_clip loads; \
+      delta: a file of the trained parameters only.
+      """)
+  var format = ExportFormat.huggingface
+
+  /// Writes them and says so.
+  func write(_ tuned: () throws -> TunedWeights) throws {
+    try OutputPlace.judgeNew(output)
+    let tuned = try tuned()
+    let weights = try WeightsFile(huggingFaceFolder: URL(fileURLWithPath: model))
+    try tuned.export(
+      format, over: weights, base: BaseModel(weights), programVersion: Skiptune.version,
+      to: URL(fileURLWithPath: output))
+    print("wrote \(output) (\(format.rawValue)): \(tuned.description.source)")
+  }
+}
