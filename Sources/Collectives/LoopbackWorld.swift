@@ -196,7 +196,12 @@ extension LoopbackCollectives {
     try rendezvous.nodeMemory(NodeMemoryLayout(byteCount: byteCount, counters: counters), caller)
   }
 
-  func wait(for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int) throws {
-    try rendezvous.wait(for: memory, counter: counter, toReach: value, setBy: rank, caller)
+  func wait(in call: String, until isDone: () throws -> Bool) throws {
+    let start = ContinuousClock.now
+    while true {
+      let seen = rendezvous.eventCount
+      if try isDone() { return }
+      try rendezvous.pause(caller, calling: call, since: start, seen: seen)
+    }
   }
 }

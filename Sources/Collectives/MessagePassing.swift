@@ -35,15 +35,17 @@ public protocol MessagePassing: Collectives {
 
   /// Memory, zeroed, that all ranks of this node see, with `counters` that one rank may set while another looks.
   ///
-  /// Its start is aligned to a page. To wait for a counter, call `wait(for:counter:toReach:setBy:)`: a loop of one's own
-  /// would not end where the other rank is lost. The bytes start a page. The memory lives until the last rank lets go of it. Collective: all ranks call this in the
+  /// Its start is aligned to a page. To wait for a counter, use `wait(in:until:)`: a loop of one's own would not
+  /// end where the other rank is lost. The bytes start a page. The memory lives until the last rank lets go of it. Collective: all ranks call this in the
   /// same order; `byteCount` and `counters` are the same on the ranks of a node.
   func nodeMemory(byteCount: Int, counters: Int) throws -> any NodeMemory
 
-  /// Returns when a counter of node memory is at least `value`; `rank` is the rank of this node that sets it.
+  /// Asks again and again, politely, until `isDone`: for whatever else this rank waits for, such as counters of node
+  /// memory, or several exchanges at once.
   ///
-  /// Moves messages on meanwhile.
-  func wait(for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int) throws
+  /// Lets communication move on between two questions, and ends as every wait does: the deadline counts from the last
+  /// message that was done. `isDone` may use these collectives; it must not compute for long.
+  func wait(in call: String, until isDone: () throws -> Bool) throws
 }
 
 /// Limits of the tags by which messages between two ranks are told apart.

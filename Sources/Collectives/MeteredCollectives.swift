@@ -114,8 +114,8 @@ extension MeteredCollectives {
     return memory
   }
 
-  /// Returns when a counter of node memory has reached a value.
-  public func wait(for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int) throws {
-    try base.wait(for: memory, counter: counter, toReach: value, setBy: rank)
+  /// Asks again and again until `isDone`.
+  public func wait(in call: String, until isDone: () throws -> Bool) throws {
+    try base.wait(in: call, until: isDone)
   }
 }

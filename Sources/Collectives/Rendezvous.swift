@@ -29,6 +29,8 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
   private var nodeMemories: [Int: NodeMemoryBlock] = [:]
   /// Bytes of the last call; not overwritten before every rank has come back for the next one.
   private var gathered: [[UInt8]] = []
+  /// Messages that were done and counters that were set.
+  private var events = 0
   /// Calls completed.
   private var generation = 0
   private var brokenBy: Failure?
@@ -42,9 +44,10 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
 
   private struct Wait {
     let call: String
-    /// The rank without which it cannot end, if it is one.
-    let awaited: Int?
-    let isOver: () -> Bool
+    /// Nil for one that only its own rank can judge, which it does again and again.
+    let isOver: (() -> Bool)?
+
+    var hasEnded: Bool { isOver?() ?? false }
   }
 
   init(nodes: [Int]) {
@@ -95,8 +98,6 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
         abandon(waiting, calling: arrived[waiting]?.call ?? "", absent: rank)
       } else if let (starter, transfer) = mailboxes.unfinished(with: rank) {
         abandon(starter, calling: transfer.call, absent: rank)
-      } else if let waiting = waits.firstIndex(where: { $0?.awaited == rank && $0?.isOver() == false }) {
-        abandon(waiting, calling: waits[waiting]?.call ?? "", absent: rank)
       }
     }
   }
@@ -125,7 +126,10 @@ extension Rendezvous {
       if hasLeft[transfer.peer], !transfer.isFinished {
         throw abandon(rank, calling: transfer.call, absent: transfer.peer)
       }
-      if transfer.isFinished { condition.broadcast() }
+      if transfer.isFinished {
+        events += 1
+        condition.broadcast()
+      }
     }
   }
 
@@ -166,21 +170,13 @@ extension Rendezvous {
     return condition.withLock { nodeMemories.removeValue(forKey: caller.rank)! }
   }
 
-  /// Blocks until a counter that `rank` sets has reached a value.
-  func wait(
-    for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int, _ caller: Caller
-  ) throws {
-    try condition.withLock {
-      let call = "wait(for counter \(counter) to reach \(value), set by: \(rank))"
-      if memory.counter(counter) >= value { return }
-      if let brokenBy { throw brokenBy }
-      if hasLeft[rank] { throw abandon(caller.rank, calling: call, absent: rank) }
-      try block(caller, calling: call, awaiting: rank) { memory.counter(counter) >= value }
+  /// Lets ranks that wait for a counter look again.
+  @Sendable private func wake() {
+    condition.withLock {
+      events += 1
+      condition.broadcast()
     }
   }
-
-  /// Lets ranks that wait for a counter look again.
-  @Sendable private func wake() { condition.withLock { condition.broadcast() } }
 }
 
 // MARK: - Waiting
@@ -190,20 +186,51 @@ extension Rendezvous {
   ///
   /// Throws on all ranks when the deadline has passed, or when no rank is left that could end the wait.
   private func block(
-    _ caller: Caller, calling call: String, awaiting awaited: Int? = nil, until isOver: @escaping () -> Bool
+    _ caller: Caller, calling call: String, until isOver: @escaping () -> Bool
   ) throws {
     let end = Date(timeIntervalSinceNow: caller.deadline / .seconds(1))
-    waits[caller.rank] = Wait(call: call, awaited: awaited, isOver: isOver)
+    waits[caller.rank] = Wait(call: call, isOver: isOver)
     defer { waits[caller.rank] = nil }
     if isDeadlocked { throw breakUp(Failure(.internalError, "ranks wait for each other: \(callsInWords)")) }
     while !isOver() {
       if let brokenBy { throw brokenBy }
-      if !condition.wait(until: end), !isOver(), brokenBy == nil { throw breakUp(expiry(caller)) }
+      if !condition.wait(until: end), !isOver(), brokenBy == nil { throw breakUp(expiry(caller, calling: call)) }
     }
   }
 
+  /// Counts messages that were done and counters that were set.
+  var eventCount: Int { condition.withLock { events } }
+
+  /// Blocks a rank's thread for a moment, in a wait that has lasted since `start`; not at all if anything has happened after
+  /// `seen` events.
+  ///
+  /// Throws on all ranks when the deadline has passed, or when for a while all ranks have waited and nothing has happened.
+  func pause(_ caller: Caller, calling call: String, since start: ContinuousClock.Instant, seen: Int) throws {
+    try condition.withLock {
+      if let brokenBy { throw brokenBy }
+      if start.duration(to: .now) > caller.deadline { throw breakUp(expiry(caller, calling: call)) }
+      waits[caller.rank] = Wait(call: call, isOver: nil)
+      defer { waits[caller.rank] = nil }
+      if events != seen { return }
+      guard allWait else {
+        _ = condition.wait(until: Date(timeIntervalSinceNow: 0.001))
+        return
+      }
+      let isWoken = condition.wait(until: Date(timeIntervalSinceNow: min(caller.deadline / .seconds(1), 5)))
+      if !isWoken, events == seen, brokenBy == nil, allWait {
+        throw breakUp(Failure(.internalError, "ranks wait for each other: \(callsInWords)"))
+      }
+    }
+  }
+
+  /// Whether no rank is left that could end a wait, for certain.
   private var isDeadlocked: Bool {
-    waits.indices.allSatisfy { rank in hasLeft[rank] || waits[rank]?.isOver() == false }
+    waits.indices.allSatisfy { rank in hasLeft[rank] || waits[rank].map { $0.isOver != nil && !$0.hasEnded } ?? false }
+  }
+
+  /// The same where ranks that judge for themselves may find that their wait is over.
+  private var allWait: Bool {
+    waits.indices.allSatisfy { rank in hasLeft[rank] || waits[rank].map { !$0.hasEnded } ?? false }
   }
 
   /// What the ranks that wait call, in words.
@@ -211,13 +238,16 @@ extension Rendezvous {
     waits.indices.compactMap { rank in waits[rank].map { "rank \(rank) calls \($0.call)" } }.joined(separator: ", ")
   }
 
-  private func expiry(_ caller: Caller) -> Failure {
-    let missing = RankList(waits.indices.filter { waits[$0]?.isOver() ?? true })
+  private func expiry(_ caller: Caller, calling call: String) -> Failure {
+    let missing = RankList(waits.indices.filter { $0 != caller.rank && waits[$0]?.hasEnded ?? true })
     let activity = caller.activity()
+    let words = [
+      missing.count > 0 ? "\(missing) \(missing.verb) missing" : nil, callsInWords.isEmpty ? nil : callsInWords,
+    ]
     return Failure(
       .internalError,
-      "no answer for \(caller.deadline.inWords) in \(waits[caller.rank]?.call ?? "")"
-        + (activity.isEmpty ? "" : " (\(activity))") + ": \(missing) \(missing.verb) missing; \(callsInWords)")
+      "no answer for \(caller.deadline.inWords) in \(call)" + (activity.isEmpty ? "" : " (\(activity))") + ": "
+        + words.compactMap { $0 }.joined(separator: "; "))
   }
 
   @discardableResult

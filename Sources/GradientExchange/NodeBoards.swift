@@ -62,11 +62,6 @@ struct ProgressBoard {
     topology.local.indices.allSatisfy { memory.counter(index(mark, $0, bucket)) >= number }
   }
 
-  /// Ranks of the node that have not.
-  func late(_ mark: Mark, _ bucket: Int, _ number: UInt64) -> [Int] {
-    topology.local.indices.filter { memory.counter(index(mark, $0, bucket)) < number }.map { topology.local[$0] }
-  }
-
   private func index(_ mark: Mark, _ place: Int, _ bucket: Int) -> Int {
     (mark.rawValue * topology.local.count + place) * buckets + bucket
   }

@@ -28,20 +28,16 @@ public final class ShardedExchange {
     public var groupsNodes: Bool
     /// Buckets that may be on their way at once.
     public var window: Int
-    /// How long a rank waits for others.
-    public var deadline: Duration
 
     /// The usual options unless others are given.
     public init(
-      precision: WirePrecision = .float32, appliesEagerly: Bool = true, groupsNodes: Bool = true, window: Int = 4,
-      deadline: Duration = .seconds(600)
+      precision: WirePrecision = .float32, appliesEagerly: Bool = true, groupsNodes: Bool = true, window: Int = 4
     ) {
       precondition(window > 0, "a window of \(window) buckets")
       self.precision = precision
       self.appliesEagerly = appliesEagerly
       self.groupsNodes = groupsNodes
       self.window = window
-      self.deadline = deadline
     }
   }
 
@@ -235,17 +231,9 @@ extension ShardedExchange {
     if isDone() { return }
     onEvent(ExchangeEvent(.waiting, bucket: 0))
     defer { onEvent(ExchangeEvent(.resumed, bucket: 0)) }
-    var patience = Patience(options.deadline)
-    while !isDone() {
-      try patience.pause {
-        let late = lateRanks
-        return Failure(
-          .internalError, at: "exchange of gradients",
-          "no answer for \(options.deadline) in waiting for \(what): \(late.isEmpty ? "all ranks" : ranks(late)) "
-            + "late or gone",
-          remedy: "look at that rank and its network; start the same command again to resume")
-      }
+    try messages.wait(in: "exchange of gradients, for \(what)") {
       try progress()
+      return isDone()
     }
   }
 
@@ -255,17 +243,5 @@ extension ShardedExchange {
   public func forgetRounding() {
     precondition(phases.allSatisfy { $0 == .complete }, "an exchange is under way")
     staging.forgetRounding()
-  }
-
-  private func ranks(_ late: [Int]) -> String {
-    late.count == 1 ? "rank \(late[0]) is" : "ranks \(late.map(String.init).joined(separator: ", ")) are"
-  }
-
-  /// Ranks that this one waits for, as far as it can see.
-  private var lateRanks: [Int] {
-    let pending = phases.indices.filter { phases[$0] != .complete && phases[$0] != .filling }
-    let neighbours = pending.flatMap { board.late(.ready, $0, number) + board.late(.arrived, $0, number) }
-    let peers = pending.flatMap { (incoming[$0] + gathered[$0] + outgoing[$0]).map(\.peer) }
-    return Set(neighbours + peers).subtracting([messages.rank]).sorted()
   }
 }

@@ -55,7 +55,11 @@ extension MPICollectives {
   /// Bytes received by a request that is done; nil while it is not.
   private func finish(_ request: UInt, _ transfer: Transfer) throws -> Int? {
     var (isDone, received) = (Int32(0), Int32(0))
-    let code = watchdog.locked { mpi_shim_test(request, &isDone, &received) }
+    let code = watchdog.state.withLock { state in
+      let code = mpi_shim_test(request, &isDone, &received)
+      if isDone != 0 { state.arrivals += 1 }
+      return code
+    }
     if code != 0 {
       if mpi_shim_is_truncation(code) != 0 { try outOfStep(transfer, "a longer message") }
       try fail("MPI_Test of \(transfer.words)", code)
@@ -86,10 +90,18 @@ extension MPICollectives {
   /// The same as a part of an operation; without one, the words are those of the first transfer that is not done.
   func wait(for transfers: [Transfer], in call: (() -> String)?) throws {
     var done = 0
-    func progress() -> Int { done < transfers.count ? done + transfers[done].finishedRequests : done }
-    try watchdog.wait(in: call?() ?? transfers[done].words, progress: progress) {
+    try watchdog.wait(in: call?() ?? transfers[done].words) {
       while done < transfers.count, try isDone(transfers[done]) { done += 1 }
       return done == transfers.count
+    }
+  }
+
+  /// Asks again and again until `isDone`, and lets MPI work in between.
+  public func wait(in call: String, until isDone: () throws -> Bool) throws {
+    try watchdog.wait(in: call) {
+      if try isDone() { return true }
+      try self.call("MPI_Iprobe") { mpi_shim_progress() }
+      return false
     }
   }
 }

@@ -33,16 +33,6 @@ extension MPICollectives {
     return NodeMemoryBlock(block, layout) { munmap($0, $1) }
   }
 
-  /// Returns when a counter is at least `value`, and lets MPI work meanwhile.
-  public func wait(for memory: any NodeMemory, counter: Int, toReach value: UInt64, setBy rank: Int) throws {
-    precondition((0..<worldSize).contains(rank), "rank \(rank) is not in a world of \(worldSize)")
-    try watchdog.wait(in: "wait for rank \(rank) to set counter \(counter) to \(value)") {
-      if memory.counter(counter) >= value { return true }
-      try call("MPI_Iprobe") { mpi_shim_progress() }
-      return false
-    }
-  }
-
   private static func bytes(_ number: Int) -> [UInt8] { withUnsafeBytes(of: number, Array.init) }
 }
 

@@ -50,6 +50,7 @@ extension Watchdog {
   }
 
   private func judge(_ state: inout State, at time: ContinuousClock.Instant) -> Finding? {
+    state.noteArrivals(at: time)
     readReports(&state)
     guard let wait = state.wait else { return nil }
     if state.asking == nil, wait.patientSince.duration(to: time) >= state.deadline { ask(&state, at: time) }

@@ -13,12 +13,14 @@ final class Watchdog: Sendable {
   /// What the thread that communicates waits in.
   struct Wait {
     let call: String
-    /// When it began, or something arrived last.
+    /// When it began, or was last seen to have moved on.
     var since: ContinuousClock.Instant
     /// The same, or when others were last given more time.
     var patientSince: ContinuousClock.Instant
     /// How often they were.
     var extensions = 0
+    /// Messages that had been done then.
+    var arrivals: Int
   }
 
   /// A roll call of this rank.
@@ -35,6 +37,8 @@ final class Watchdog: Sendable {
     var hosts: [String] = []
     /// Collective operations that this rank has begun.
     var operations = 0
+    /// Messages that were done.
+    var arrivals = 0
     var wait: Wait?
     var asking: Asking?
     /// Questions and answers under way.
@@ -75,7 +79,7 @@ final class Watchdog: Sendable {
   }
 
   /// Runs `body`, which calls MPI, while no other thread does.
-  func locked<Result>(_ body: () throws -> Result) rethrows -> Result { try state.withLock { _ in try body() } }
+  func locked<Result>(_ body: () -> Result) -> Result { state.withLock { _ in body() } }
 
   /// The number of a collective operation that this rank begins.
   func begin() -> Int {
@@ -98,24 +102,17 @@ final class Watchdog: Sendable {
 
   /// Looks until `look` says that all is done.
   ///
-  /// `look` takes the lock itself; `progress` changes when something has arrived. Ends the process if the run is lost.
-  func wait(
-    in call: @autoclosure () -> String, progress: () -> Int = { 0 }, until look: () throws -> Bool
-  ) throws {
+  /// `look` takes the lock itself. Ends the process if the run is lost.
+  func wait(in call: @autoclosure () -> String, until look: () throws -> Bool) throws {
     for _ in 0..<Self.quickLooks where try look() { return }
-    begin(Wait(call: call(), since: .now, patientSince: .now))
+    begin(Wait(call: call(), since: .now, patientSince: .now, arrivals: 0))
     defer { state.withLock { $0.wait = nil } }
     var pacing = Pacing()
-    var seen = progress()
     var nextCheck = ContinuousClock.now + Self.checkInterval
     while true {
       let began = ContinuousClock.now
       if try look() { return }
       let ended = ContinuousClock.now
-      if progress() != seen {
-        seen = progress()
-        state.withLock { $0.noteArrival(at: ended) }
-      }
       if ended >= nextCheck {
         check(at: ended)
         nextCheck = ended + Self.checkInterval
@@ -127,17 +124,17 @@ final class Watchdog: Sendable {
   private func begin(_ wait: Wait) {
     state.withLock { state in
       state.wait = wait
+      state.wait?.arrivals = state.arrivals
       state.asking = nil
     }
   }
 }
 
 extension Watchdog.State {
-  /// Something has arrived: whatever was asked about the others is settled.
-  mutating func noteArrival(at time: ContinuousClock.Instant) {
-    wait?.since = time
-    wait?.patientSince = time
-    wait?.extensions = 0
+  /// If messages have been done, whatever was asked about the others is settled.
+  mutating func noteArrivals(at time: ContinuousClock.Instant) {
+    guard let wait, wait.arrivals != arrivals else { return }
+    self.wait = Watchdog.Wait(call: wait.call, since: time, patientSince: time, arrivals: arrivals)
     asking = nil
   }
 }

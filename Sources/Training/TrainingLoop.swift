@@ -109,6 +109,7 @@ struct TrainingLoop<Product: MatrixProduct> {
     for (index, share) in shares.enumerated() {
       var time: Duration = .zero
       let number = outcome.position.step
+      collectives.meter.place = "step \(number)"
       let result = try timed(&time) {
         try trace.span("step \(number)", .run) {
           try takeStep(number, features.window(firstImage..<firstImage + share.count), share, rates)
@@ -153,6 +154,7 @@ struct TrainingLoop<Product: MatrixProduct> {
   }
 
   private func extract(_ images: [Int], epoch: Int) throws -> PrefixFeatures {
+    collectives.meter.place = "\(title(epoch)), features"
     report.start("\(title(epoch)) features", unit: "image", total: images.count)
     defer { report.dropProgress() }
     return try trace.span("features of epoch \(epoch)", .features, ["images": .integer(images.count)]) {

@@ -68,6 +68,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     self.environment = environment
     report = RunReport(
       console: environment.console, log: environment.log, rank: environment.collectives.rank)
+    environment.collectives.deadline = .seconds(settings.limits.collectiveTimeout)
   }
 
   private var collectives: MeteredCollectives { environment.collectives }
@@ -105,6 +106,7 @@ public struct TrainingRun<Product: MatrixProduct> {
       collectives: collectives, report: report, checkpoints: checkpoints, trace: environment.trace)
     let outcome = try loop.run(from: progress)
     let tuned = try testTuned(inputs, loop, outcome)
+    collectives.meter.place = "writing results"
     let results = try makeResults(inputs, trained, outcome, checkpoints, tuned: tuned)
     try collectives.agree {
       try report.check()
@@ -146,7 +148,8 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   /// Judges everything before any rank computes.
   private func judge() throws -> RunInputs {
-    try collectives.agree {
+    collectives.meter.place = "reading data and model"
+    return try collectives.agree {
       try environment.runTrace?.judge(runDirectory: settings.runDirectory)
       try RunCheckpoints.judgePaths(start, in: checkpointFolder)
       let inputs = try RunInputs(settings, worldSize: collectives.worldSize)

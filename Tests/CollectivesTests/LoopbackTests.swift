@@ -169,14 +169,20 @@ import Testing
   }
 
   @Test func aCounterThatNobodyWillSetIsAnError() throws {
-    let messages = try LoopbackWorld.run(size: 2) { collectives in
+    let messages = try LoopbackWorld.run(size: 3) { collectives in
       let memory = try collectives.nodeMemory(byteCount: 0, counters: 2)
       if collectives.rank == 1 { return "" }
-      return try message { try collectives.wait(for: memory, counter: 1, toReach: 5, setBy: 1) }
+      return try message {
+        if collectives.rank == 2 { return try collectives.barrier() }
+        try collectives.wait(in: "counter 1") { memory.counter(1) == 5 }
+      }
     }
-    #expect(
-      messages
-        == ["ranks are out of step: rank 0 calls wait(for counter 1 to reach 5, set by: 1), rank 1 has ended", ""])
+    #expect(messages[2] == "ranks are out of step: rank 2 calls barrier(), rank 1 has ended")
+    let alone = try LoopbackWorld.run(size: 2) { collectives in
+      try collectives.rank == 1
+        ? "" : message { try collectives.wait(in: "counter 1") { false } }
+    }
+    #expect(alone == ["ranks wait for each other: rank 0 calls counter 1", ""])
   }
 
   @Test func ranksOfANodeMustWantTheSameMemory() throws {

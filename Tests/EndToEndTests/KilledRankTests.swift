@@ -29,6 +29,34 @@ extension EndToEnd {
       #expect(try again.steps().map(\.step) == Array(0..<count), "it went on from its checkpoint")
     }
 
+    /// Nothing tells the others that it is stopped; they find out after the deadline, and mpirun kills it.
+    @Test(arguments: [0, 1]) func aStoppedRankEndsTheJob(victim: Int) async throws {
+      let task = try SmallTask()
+      let arguments = task.trainArguments(
+        "run", ["optim.epochs=100000", "evaluate.zero_shot=false", "limits.collective_timeout=2"])
+      let job = Task.detached {
+        try MPIRun.run(ranks: 2, program: "skiptune", arguments: arguments, timeout: .seconds(90))
+      }
+      let run = RunFolder(task.run("run"))
+      try await wait(upTo: .seconds(60)) { try run.metricLines().count >= 30 }
+      let victimProcess = try #require(process(ofRank: victim, mentioning: run.url.path))
+      let stopped = ContinuousClock.now
+      #expect(kill(victimProcess, SIGSTOP) == 0)
+      let outcome = try await job.value
+      #expect(stopped.duration(to: .now) < .seconds(30))  // Deadline, roll call, and mpirun's own patience.
+      #expect(!outcome.timedOut)
+      #expect(outcome.status == 70)
+      let lines = outcome.stderr.split(separator: "\n").filter { $0.contains("no answer for 2 s in ") }
+      #expect(lines.count == 1, "\(outcome.stderr)")
+      #expect(
+        lines.first?.contains(": rank \(victim) on host ") == true && lines.first?.contains("(step ") == true
+          && lines.first?.contains("is missing (stopped, dead or cut off); rank \(1 - victim) is waiting") == true,
+        "\(outcome.stderr)")
+      // Killed by mpirun; nobody may have asked for its status yet.
+      #expect(strings("/proc/\(victimProcess)/cmdline").isEmpty)
+      try expectUnfinished(run)
+    }
+
     /// A signal to one rank ends all with status 75; the job then goes on as if nothing had been.
     @Test func aJobThatIsAskedToStopSavesItsState() async throws {
       let task = try SmallTask()

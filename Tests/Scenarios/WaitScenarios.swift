@@ -19,7 +19,7 @@ let waitScenarios: [String: Scenario] = [
   "stopped-neighbour": { collectives, victim in
     let memory = try collectives.nodeMemory(byteCount: 8, counters: 1)
     try whileOthersWait(collectives, victim) { raise(SIGSTOP) }
-    try collectives.wait(for: memory, counter: 0, toReach: 1, setBy: victim ?? 0)
+    try collectives.wait(in: "wait for counter 0") { memory.counter(0) == 1 }
   },
   "slow-rank": { collectives, victim in
     collectives.reportPatience = { FileHandle.standardError.write(Data("\($0)\n".utf8)) }

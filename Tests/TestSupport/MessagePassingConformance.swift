@@ -144,7 +144,7 @@ public struct MessagePassingConformance {
     for index in 0..<count { memory.bytes[collectives.nodeRank * count + index] = sent(rank, round, index) }
     memory.setCounter(collectives.nodeRank, to: UInt64(round))
     for (place, neighbour) in neighbours.enumerated() {
-      try collectives.wait(for: memory, counter: place, toReach: UInt64(round), setBy: neighbour)
+      try collectives.wait(in: "relay") { memory.counter(place) == UInt64(round) }
       let share = Array(memory.bytes[place * count..<(place + 1) * count])
       try basics.expect("share of rank \(neighbour) of the node memory", share) { sent(neighbour, round, $0) }
     }

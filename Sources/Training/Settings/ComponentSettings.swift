@@ -205,12 +205,18 @@ struct EvaluationSettings: Sendable {
 struct LimitSettings: Sendable {
   var maxSteps: Int?
   var loaderThreads: Int?
+  /// Seconds.
+  var collectiveTimeout: Double
 
   init(_ reader: SettingsReader) throws {
     maxSteps = try reader.optionalInteger(
       "max_steps", in: 0..., "training ends after this many steps, wherever its epoch stands")
     loaderThreads = try reader.optionalInteger(
       "loader_threads", in: 1...256, "background threads of each rank that decode images; default: the rank's threads")
+    collectiveTimeout = try reader.number(
+      "collective_timeout", default: 600, in: 0.5...86_400,
+      "seconds that ranks wait for one that does not answer before all end with status 70; a rank at work may take ten times as long"
+    )
   }
 }
 
