@@ -19,6 +19,11 @@ package struct CheckpointFacts: Equatable, Sendable {
   package let progress: [Fact]
   /// Everything else that is stored of the run; members of objects by their path.
   package let state: [Fact]
+  /// Which program wrote it where; no property of the training state, and so never compared.
+  package let provenance: [Fact]
+
+  /// Members of the state that are left out: the settings as text, with paths and origins, are in the identity too.
+  private static let unnamed = ["configuration"]
 
   /// The facts of a checkpoint.
   ///
@@ -30,7 +35,9 @@ package struct CheckpointFacts: Equatable, Sendable {
         Fact(name: "batches_done", value: "\(manifest.batchesDone)"),
         Fact(name: "base_fingerprint", value: "\(manifest.baseFingerprint)"),
       ] + manifest.metrics.sorted { $0.key < $1.key }.map { Fact(name: $0.key, value: "\($0.value)") }
-    state = manifest.state.sorted { $0.key < $1.key }.flatMap { Self.flattened($1, $0) }
+    let members = manifest.state.sorted { $0.key < $1.key }.filter { !Self.unnamed.contains($0.key) }
+    state = members.filter { $0.key != "provenance" }.flatMap { Self.flattened($1, $0) }
+    provenance = members.filter { $0.key == "provenance" }.flatMap { Self.flattened($1, $0) }
   }
 
   /// What differs from these facts to others: first ours in their order, then what only the others have.

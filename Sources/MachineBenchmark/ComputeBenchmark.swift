@@ -88,33 +88,28 @@ extension ComputeBenchmark {
     product.multiply(given.y.transposed, given.x, into: made.weight)
   }
 
-  /// The six products of each head of one image, forward and backward.
+  /// The six products of each head of four images, forward and backward: what attention takes with them and not without.
   private func attentionRate() throws -> Double {
-    let tokens = configuration.tokensPerImage
-    let shapes = [[tokens, 3 * width], [tokens, tokens], [tokens, width]]
-    let (given, made) = (shapes.map(Self.noise), shapes.map { Tensor(uninitialized: $0) })
-    return try rate(of: 12 * tokens * tokens * width) {
-      Timing.median(budget: budget) {
-        for head in 0..<tower.headCount { multiplyHead(head, given, into: made) }
-      }
+    let (images, tokens) = (4, configuration.tokensPerImage)
+    let attention = Attention(headCount: tower.headCount, isCausal: false)
+    let scope = attention.scope(SequenceLayout(count: images, length: tokens))
+    let (inputs, gradients) = (Self.noise([images * tokens, 3 * width]), Self.noise([images * tokens, 3 * width]))
+    let probabilities = Self.noise([attention.probabilityCount(scope)]), context = Self.noise([images * tokens, width])
+    let arena = Arena()
+    func pass(_ product: some MatrixProduct) {
+      arena.reset()
+      let inputs = Attention.Inputs(qkv: inputs)
+      attention.forward(inputs, scope, probabilities: probabilities, into: context, by: product)
+      attention.backward(
+        context, inputs, probabilities: probabilities, scope, into: Attention.Inputs(qkv: gradients), arena: arena,
+        by: product)
     }
-  }
-
-  /// As `Attention` does it, on `[qkv, square, context]`.
-  private func multiplyHead(_ head: Int, _ given: [Tensor], into made: [Tensor]) {
-    func part(_ tensor: Tensor, _ third: Int) -> MatrixView {
-      MatrixView(
-        tensor.pointer + third * width + head * tower.headWidth, rows: tensor.rowCount, columns: tower.headWidth,
-        stride: tensor.columnCount)
+    return try rate(of: 12 * images * tokens * tokens * width) {
+      let whole = Timing.median(budget: budget) { pass(product) }
+      let rest = Timing.median(budget: budget) { pass(IdleProduct(value: nil)) }
+      // On a busy machine the difference may vanish.
+      return max(whole - rest, 0.2 * whole)
     }
-    let (q, k, v) = (part(given[0], 0), part(given[0], 1), part(given[0], 2))
-    let (square, context) = (MatrixView(given[1]), part(given[2], 0))
-    product.multiply(q, k.transposed, into: MatrixView(made[1]))
-    product.multiply(square, v, into: part(made[2], 0))
-    product.multiply(square.transposed, context, into: part(made[0], 2))
-    product.multiply(context, v.transposed, into: MatrixView(made[1]))
-    product.multiply(square, k, into: part(made[0], 0))
-    product.multiply(square.transposed, q, into: part(made[0], 1))
   }
 }
 

@@ -297,6 +297,15 @@ extension TrainingRun {
     collectives.meter.phases.filter { $0.key != TrafficMeter.defaultPhase }
   }
 
+  /// What a step reduces, by purpose.
+  ///
+  /// The sharded engine's messages carry slices: what it reduces is all gradients, once.
+  private func reducedBytesPerStep(_ trained: TrainedParameters, steps: Int) -> [String: Int] {
+    var bytes = stepTraffic.mapValues { $0.payloadBytes / steps }
+    if settings.exchange.mode == .sharded { bytes["gradients"] = trained.byteCount }
+    return bytes
+  }
+
   private func makeResults(
     _ inputs: RunInputs, _ trained: TrainedParameters, _ outcome: TrainingLoop<Product>.Outcome,
     _ checkpoints: RunCheckpoints, tuned: RunResults.TestOutcome?
@@ -308,7 +317,7 @@ extension TrainingRun {
       epochs: outcome.position.epochsBegun, steps: outcome.position.step, finalLoss: outcome.progress.loss,
       trainedParameters: trained.count,
       totalParameters: layout.count,
-      reducedBytesPerStep: stepTraffic.mapValues { $0.payloadBytes / max(1, times.count) },
+      reducedBytesPerStep: reducedBytesPerStep(trained, steps: max(1, times.count)),
       sentBytesPerStep: stepTraffic.values.reduce(0) { $0 + $1.wireBytes + Double($1.interNodeBytes) }
         / Double(max(1, times.count)),
       fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,

@@ -41,6 +41,7 @@ struct Train: ParsableCommand {
   }
 
   func run() throws {
+    StopSignal.watch()
     try Session.run(logLevel: logging.logLevel) { session in
       let (settings, resolved) = try session.collectives.agree { try RunSettings.read(options.source()) }
       let run = TrainingRun(
@@ -50,7 +51,6 @@ struct Train: ParsableCommand {
           collectives: session.collectives, product: session.product, threads: session.threads,
           console: session.console, log: session.log, logDestination: session.logDestination,
           version: Skiptune.version, traceFile: trace.map { URL(fileURLWithPath: $0) }))
-      StopSignal.watch()
       let lines = dryRun ? try run.estimate() : try run.run().summary
       if session.collectives.rank == 0 { lines.forEach { print($0) } }
     }

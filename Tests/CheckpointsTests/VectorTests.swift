@@ -155,6 +155,12 @@ import Testing
     #expect(facts.progress.map(\.name) == ["step", "epoch", "batches_done", "base_fingerprint", "f1", "loss"])
     #expect(facts.state == [.init(name: "mask", value: "[true, false]"), .init(name: "seed", value: "\(Int.max)")])
     #expect(facts.differences(to: facts).isEmpty)
+    var moved = manifest
+    moved.state["provenance"] = .object([.init("ranks", .integer(4))])
+    moved.state["configuration"] = .string("run_dir: elsewhere")
+    #expect(
+      CheckpointFacts(moved).differences(to: facts).isEmpty && facts.differences(to: CheckpointFacts(moved)).isEmpty)
+    #expect(CheckpointFacts(moved).provenance == [.init(name: "provenance.ranks", value: "4")])
     var texts = [manifest, manifest]
     for (index, text) in ["{\"a\": 1, \"b\": {\"c\": 2}}", "{\"b\": {\"c\": 2}, \"a\": 1}"].enumerated() {
       texts[index].state["zero_shot"] = .string(text)

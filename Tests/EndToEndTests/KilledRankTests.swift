@@ -13,8 +13,8 @@ extension EndToEnd {
           ranks: ranks, program: "skiptune", arguments: arguments, isQuiet: false, timeout: .seconds(90))
       }
       let run = RunFolder(task.run("run"))
-      try await wait(upTo: .seconds(60)) { try run.metricLines().count >= 30 }
-      let victimProcess = try #require(process(ofRank: victim, mentioning: run.url.path))
+      try await JobWatch.wait { try run.metricLines().count >= 30 }
+      let victimProcess = try #require(JobWatch.process(ofRank: victim, mentioning: run.url.path))
       let killed = ContinuousClock.now
       #expect(kill(victimProcess, SIGKILL) == 0)
       let outcome = try await job.value
@@ -38,8 +38,8 @@ extension EndToEnd {
         try MPIRun.run(ranks: 2, program: "skiptune", arguments: arguments, timeout: .seconds(90))
       }
       let run = RunFolder(task.run("run"))
-      try await wait(upTo: .seconds(60)) { try run.metricLines().count >= 30 }
-      let victimProcess = try #require(process(ofRank: victim, mentioning: run.url.path))
+      try await JobWatch.wait { try run.metricLines().count >= 30 }
+      let victimProcess = try #require(JobWatch.process(ofRank: victim, mentioning: run.url.path))
       let stopped = ContinuousClock.now
       #expect(kill(victimProcess, SIGSTOP) == 0)
       let outcome = try await job.value
@@ -53,7 +53,7 @@ extension EndToEnd {
           && lines.first?.contains("is missing (stopped, dead or cut off); rank \(1 - victim) is waiting") == true,
         "\(outcome.stderr)")
       // Killed by mpirun; nobody may have asked for its status yet.
-      #expect(strings("/proc/\(victimProcess)/cmdline").isEmpty)
+      #expect(JobWatch.process(ofRank: victim, mentioning: run.url.path) == nil)
       try expectUnfinished(run)
     }
 
@@ -66,8 +66,8 @@ extension EndToEnd {
         try MPIRun.run(ranks: 2, program: "skiptune", arguments: arguments, timeout: .seconds(90))
       }
       let run = RunFolder(task.run("run"))
-      try await wait(upTo: .seconds(60)) { try run.metricLines().count >= 30 }
-      let signalled = try #require(self.process(ofRank: 1, mentioning: run.url.path))
+      try await JobWatch.wait { try run.metricLines().count >= 30 }
+      let signalled = try #require(JobWatch.process(ofRank: 1, mentioning: run.url.path))
       #expect(kill(signalled, SIGUSR1) == 0)
       let outcome = try await job.value
       #expect(outcome.status == 75, "\(outcome.stderr)")
@@ -90,28 +90,6 @@ extension EndToEnd {
       #expect(!left.contains("COMPLETED") && !left.contains("results.json") && !left.contains { $0.hasPrefix("model") })
       let steps = try run.steps()  // Throws on half a line.
       #expect(steps.map(\.step) == Array(0..<steps.count))
-    }
-
-    private func wait(upTo limit: Duration, for condition: () throws -> Bool) async throws {
-      let deadline = ContinuousClock.now + limit
-      while !(try condition()) {
-        try #require(ContinuousClock.now < deadline, "the job does not train")
-        try await Task.sleep(for: .milliseconds(50))
-      }
-    }
-
-    /// The process of one rank of the job whose command line mentions a path.
-    private func process(ofRank rank: Int, mentioning path: String) -> pid_t? {
-      let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-      return processes.lazy.compactMap { pid_t($0) }.first { process in
-        strings("/proc/\(process)/environ").contains("OMPI_COMM_WORLD_RANK=\(rank)")
-          && strings("/proc/\(process)/cmdline").contains(path)
-      }
-    }
-
-    private func strings(_ file: String) -> [String] {
-      guard let data = FileManager.default.contents(atPath: file) else { return [] }
-      return data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     }
   }
 }

@@ -35,6 +35,9 @@ import Testing
     // Directly: one latency, and three messages' cost of 5 us.
     let direct = ExchangeModel(machine: Self.machine, ranks: 4, ranksPerNode: 1, isTwoLevel: true, isDirect: true)
     #expect(abs(direct.gather(bytes: 1e8) - (1e-3 + 3 * 5e-6 + 0.75)) < 1e-9)
+    // Within a node nothing is sent: gradients are added up in memory.
+    let within = ExchangeModel(machine: Self.machine, ranks: 4, ranksPerNode: 4, isTwoLevel: true, isDirect: true)
+    #expect(within.gather(bytes: 1e8) == 0 && abs(within.reduceScatter(bytes: 1e8) - 0.000225) < 1e-9)
     #expect(Self.exchange(ranks: 4).sentBytes(1e6) == 1.5e6)
   }
 

@@ -116,7 +116,7 @@ def main() -> None:
     tokens = {"bos_token_id": VOCABULARY_END - 1, "eos_token_id": VOCABULARY_END}
     model = CLIPModel(CLIPConfig(text_config=tokens, vision_config={"patch_size": 16}))
     trained = Suffix(model, options.start_layer) if options.method == "skip" else Whole(model)
-    parallel = DistributedDataParallel(trained, gradient_as_bucket_view=True, broadcast_buffers=False)
+    parallel = DistributedDataParallel(trained, gradient_as_bucket_view=True)
     parameters = [parameter for parameter in parallel.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(parameters, lr=1e-6, momentum=0.9, weight_decay=5e-4, foreach=True)
     batch = inputs(options, model, options.batch // size)

@@ -1,9 +1,11 @@
 # shellcheck shell=bash
-# What every launch script needs: messages, Debian packages, Swift, and how to call mpirun.
+# What every launch script needs: messages, Debian packages, Swift, and, from mpi.sh, how to call mpirun.
 # Sourced, not run. Callers have `set -euo pipefail`.
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 readonly repository
+# shellcheck source=mpi.sh
+. "$repository/launch/lib/mpi.sh"
 
 # Build tools and libraries.
 readonly build_packages=(
@@ -185,17 +187,4 @@ set_up() {
   install_packages "${packages[@]}"
   require_swift "$install_swift"
   allow_mpirun_as_root
-}
-
-# Open MPI refuses to work for root unless told twice; containers have no other user.
-allow_mpirun_as_root() {
-  if [[ $EUID -eq 0 ]]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-}
-
-# run_ranks N PROGRAM [ARGUMENT...]: mpirun on this machine. The default binding would tie each rank to one core.
-run_ranks() {
-  local ranks=$1 options=(--bind-to none --use-hwthread-cpus)
-  shift
-  if [[ $ranks -gt $(nproc) ]]; then options+=(--oversubscribe); fi
-  mpirun -np "$ranks" "${options[@]}" "$@"
 }

@@ -33,10 +33,15 @@ struct ExchangeModel {
 
   private func oneWay(_ bytes: Double, isDirect: Bool) -> Double {
     guard ranks > 1 else { return 0 }
-    guard nodes > 1 else { return machine.node.seconds(messages: rounds(ranks), bytes: share(ranks) * bytes) }
-    // The ranks of a node exchange among themselves; each then speaks for its part of the node's buffer.
+    // Sharded, the ranks of a node see each other's gradients and one copy of the parameters: they only add up.
+    let sharesMemory = isTwoLevel && isDirect
+    guard nodes > 1 else {
+      return sharesMemory ? 0 : machine.node.seconds(messages: rounds(ranks), bytes: share(ranks) * bytes)
+    }
+    // Each rank of a node speaks for its part of the node's buffer.
     let isTwoLevel = isTwoLevel && local > 1
-    let within = isTwoLevel ? machine.node.seconds(messages: rounds(local), bytes: share(local) * bytes) : 0
+    let within =
+      isTwoLevel && !sharesMemory ? machine.node.seconds(messages: rounds(local), bytes: share(local) * bytes) : 0
     let peers = isTwoLevel ? nodes : ranks
     let messages = isDirect ? 1 + Double(peers - 1) * machine.messageCost / machine.network.latency : rounds(peers)
     return within + machine.network.seconds(messages: messages, bytes: share(peers) * bytes)

@@ -47,7 +47,7 @@ private struct CheckpointReport {
     var table = TextTable(columns: ["fact", "value"])
     table.append(["checkpoint", checkpoint.folder.path])
     table.append(["written", "\(writtenAt) by \(manifest.worldSize) \(manifest.worldSize == 1 ? "rank" : "ranks")"])
-    for fact in facts.progress + facts.state { table.append([fact.shortName, fact.shortValue]) }
+    for fact in facts.progress + facts.state + facts.provenance { table.append([fact.shortName, fact.shortValue]) }
     return table
   }
 
