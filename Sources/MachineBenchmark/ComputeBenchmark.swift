@@ -93,17 +93,13 @@ extension ComputeBenchmark {
     let (images, tokens) = (4, configuration.tokensPerImage)
     let attention = Attention(headCount: tower.headCount, isCausal: false)
     let scope = attention.scope(SequenceLayout(count: images, length: tokens))
-    let (qkv, gradients) = (
-      Operand(Self.noise([images * tokens, 3 * width])), Operand(Self.noise([images * tokens, 3 * width]))
-    )
-    let (arena, context) = (Arena(), Operand(Self.noise([images * tokens, width])))
-    let probabilities = attention.probabilities(scope, Arena(), by: IdleProduct(value: nil))
-    probabilities.round(Self.noise([probabilities.count]))
+    let (inputs, gradients) = (Self.noise([images * tokens, 3 * width]), Self.noise([images * tokens, 3 * width]))
+    let probabilities = Self.noise([attention.probabilityCount(scope)]), context = Self.noise([images * tokens, width])
+    let arena = Arena()
     func pass(_ product: some MatrixProduct) {
       arena.reset()
-      let inputs = Attention.Inputs(qkv: qkv)
-      attention.forward(
-        inputs, scope, probabilities: probabilities, into: context, arena: arena, by: product)
+      let inputs = Attention.Inputs(qkv: inputs)
+      attention.forward(inputs, scope, probabilities: probabilities, into: context, by: product)
       attention.backward(
         context, inputs, probabilities: probabilities, scope, into: Attention.Inputs(qkv: gradients), arena: arena,
         by: product)
@@ -122,9 +118,8 @@ extension ComputeBenchmark {
 /// Writes a constant in place of a product, or leaves what is there: what a block takes beside its products.
 private struct IdleProduct: MatrixProduct {
   let value: Float?
-  let operandFormat = ElementFormat.float32
 
-  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ epilogue: Epilogue) {
+  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
     guard let value else { return }
     for row in 0..<c.rows { (c.pointer + row * c.stride).update(repeating: value, count: c.columns) }
   }

@@ -25,7 +25,7 @@ public final class SkipTuningStep<Product: MatrixProduct> {
   private let textPrefix: PrefixFeatures
   private let prototypes: Tensor  // [C, e], unit rows of the untuned model
   private let product: Product
-  let arena = Arena()
+  private let arena = Arena()
   private let gradientTowers: [Encoder: TowerParameters]
 
   /// Prepares steps on a model that is still untuned: class prototypes are taken from it here.
@@ -119,8 +119,7 @@ public final class SkipTuningStep<Product: MatrixProduct> {
     let features = arena.tensor([texts.tokens.count, model.configuration.embeddingWidth])
     var share: (pass: Tower.Pass, unit: UnitRows)?
     if !texts.classes.isEmpty {
-      // Each step keeps other classes, whose prompts have a few rows more or less.
-      let inputs = textPrefix.gathered(texts.classes, rowMultiple: product.rowMultiple, in: arena)
+      let inputs = textPrefix.gathered(texts.classes, in: arena)
       let pass = try model.textTower.forward(
         inputs.values, inputs.layout, from: trained.startLayer, arena: arena, by: product
       ) { try exchange.willUse(.text, layer: $0) }

@@ -16,11 +16,8 @@ struct ProgressingProduct<Base: MatrixProduct>: MatrixProduct {
     self.hook = hook
   }
 
-  var operandFormat: ElementFormat { base.operandFormat }
-  var rowMultiple: Int { base.rowMultiple }
-
-  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ epilogue: Epilogue) {
-    base.multiply(a, b, into: c, epilogue)
+  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
+    base.multiply(a, b, into: c, accumulation)
     hook.callIfDue()
   }
 

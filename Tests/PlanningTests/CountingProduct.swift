@@ -15,11 +15,9 @@ final class CountingProduct: MatrixProduct {
     }
   }
 
-  var operandFormat: ElementFormat { base.operandFormat }
-
-  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ epilogue: Epilogue) {
+  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
     counted.withLock { $0 += 2 * c.rows * c.columns * a.shape.columns }
-    base.multiply(a, b, into: c, epilogue)
+    base.multiply(a, b, into: c, accumulation)
   }
 
   func multiplyInTask(_ a: MatrixView, _ b: MatrixView, into c: MatrixView) {

@@ -23,8 +23,6 @@ public struct RunSettings: Sendable {
   var batch: BatchSettings
   var optimizer: OptimizerSettings
   var exchange: ExchangeSettings
-  /// What the encoders are computed with.
-  public var compute: ComputeSettings
   var augmentation: AugmentationSettings
   var evaluation: EvaluationSettings
   var checkpoint: CheckpointSettings
@@ -67,7 +65,6 @@ public struct RunSettings: Sendable {
     }
     optimizer = try reader.section("optim", "SGD and its schedule", OptimizerSettings.init)
     exchange = try reader.section("exchange", "what ranks exchange at a step", ExchangeSettings.init)
-    compute = try reader.section("compute", "what the encoders are computed with", ComputeSettings.init)
     augmentation = try reader.section("augment", "random crops of the training images", AugmentationSettings.init)
     evaluation = try reader.section("evaluate", "how accuracy is measured", EvaluationSettings.init)
     checkpoint = try reader.section("checkpoint", "saving of training's state", CheckpointSettings.init)
