@@ -58,6 +58,11 @@ package struct RollCall: Sendable {
   /// Whether nobody is left to be heard.
   package var isComplete: Bool { missing.isEmpty }
 
+  /// Whether there is a node of which nobody has answered.
+  package func isNodeSilent(_ nodes: [Int]) -> Bool {
+    !Set(expected.map { nodes[$0] }).isSubset(of: heard.keys.map { nodes[$0] })
+  }
+
   /// Whether this rank is the lowest of those that ask, and so the one to speak.
   package var isSpeaker: Bool { asking.min() == own.rank }
 

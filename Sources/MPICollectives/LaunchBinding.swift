@@ -29,20 +29,7 @@ enum LaunchBinding {
   }
 
   /// The nearest ancestor that is a launcher or daemon of Open MPI.
-  private static func launcherProcess() -> Int32? {
-    var process = getppid()
-    while process > 1 {
-      // "pid (name) state parent ...", where the name may contain anything but is the last thing in parentheses.
-      guard let line = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
-        let open = line.firstIndex(of: "("), let close = line.lastIndex(of: ")")
-      else { return nil }
-      if ["mpirun", "mpiexec", "orterun", "orted"].contains(line[line.index(after: open)..<close]) { return process }
-      let fields = line[line.index(after: close)...].split(separator: " ")
-      guard fields.count > 1, let parent = Int32(fields[1]) else { return nil }
-      process = parent
-    }
-    return nil
-  }
+  private static func launcherProcess() -> Int32? { LauncherProcess.nearest()?.number }
 }
 
 extension CPUSet {

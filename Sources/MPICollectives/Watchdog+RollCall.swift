@@ -31,7 +31,8 @@ extension Watchdog {
   func check(at time: ContinuousClock.Instant) {
     let finding = state.withLock { state in judge(&state, at: time) }
     switch finding {
-    case .loss(let failure, let isSpeaker):
+    case .loss(let failure, let isSpeaker, let isNodeSilent):
+      if isNodeSilent { LauncherProcess.nearest()?.killLater(after: Self.launcherLimit) }
       if isSpeaker {
         state.withLock { $0.reportLoss }(failure)
       } else {
@@ -45,7 +46,7 @@ extension Watchdog {
 
   /// What this rank has to do about what it has found out.
   private enum Finding {
-    case loss(Failure, isSpeaker: Bool)
+    case loss(Failure, isSpeaker: Bool, isNodeSilent: Bool)
     case patience(String)
   }
 
@@ -59,7 +60,7 @@ extension Watchdog {
     switch asking.rollCall.verdict(isLast: wait.extensions >= Self.extensionLimit) {
     case .giveUp(let failure):
       state.isLost = true
-      return .loss(failure, isSpeaker: isSpeaker)
+      return .loss(failure, isSpeaker: isSpeaker, isNodeSilent: asking.rollCall.isNodeSilent(nodes))
     case .wait(let words):
       state.wait?.patientSince = time
       state.wait?.extensions += 1

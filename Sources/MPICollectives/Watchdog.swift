@@ -57,8 +57,11 @@ final class Watchdog: Sendable {
 
   /// Time for the rank that speaks of a loss, before the others end.
   static let speakingTime = Duration.seconds(3)
+  /// Time for the launcher to end a job that has lost a host.
+  static let launcherLimit = Duration.seconds(15)
 
   let rank: Int
+  let nodes: [Int]
   /// Ranks that are asked in a roll call.
   let expected: [Int]
   let state: Mutex<State>
@@ -66,6 +69,7 @@ final class Watchdog: Sendable {
   /// The watchdog of a rank; `nodes` are those of all ranks.
   init(rank: Int, nodes: [Int], deadline: Duration) {
     self.rank = rank
+    self.nodes = nodes
     expected = RollCall.expected(by: rank, nodes: nodes)
     state = Mutex(State(deadline: deadline))
   }

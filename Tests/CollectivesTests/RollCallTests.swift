@@ -93,6 +93,12 @@ import Testing
     #expect(!rollCall.isSpeaker)
   }
 
+  @Test func aNodeIsSilentWhenAllItsRanksAre() {
+    #expect(rollCall([report(1, nil), report(3, nil)]).isNodeSilent([0, 0, 1, 1, 2]))
+    #expect(!rollCall([report(1, nil), report(3, nil), report(4, nil)]).isNodeSilent([0, 0, 1, 1, 2]))
+    #expect(!rollCall([]).isNodeSilent([0, 0, 0, 0, 0]))
+  }
+
   @Test func inALargeWorldNeighboursAndOneOfEachNodeAreAsked() {
     let nodes = [0, 0, 1, 1, 0, 2, 2, 2]
     #expect(RollCall.expected(by: 3, nodes: nodes, limit: 8) == Array(0..<8))

@@ -79,3 +79,7 @@ int cpu_shim_can_read_peers(void);
 
 /// A new empty file that is memory only and has no name. Returns its descriptor, or -1 and sets errno.
 int memory_shim_create_file(void);
+
+/// Starts a shell with a script in a session of its own and without input or output, so that it outlives this process
+/// and whoever ends it. Returns 0, or an errno.
+int process_shim_run_detached(const char *script);
