@@ -28,6 +28,7 @@ public struct EvaluationRun<Product: MatrixProduct> {
     self.weights = weights
     self.environment = environment
     report = RunReport(console: environment.console, log: environment.log, rank: environment.collectives.rank)
+    environment.collectives.deadline = .seconds(settings.limits.collectiveTimeout)
   }
 
   /// Runs to the end and returns the results, the same on all ranks but for times.

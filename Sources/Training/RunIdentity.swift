@@ -17,8 +17,13 @@ struct RunIdentity: Sendable {
 
   let facts: [Fact]
 
-  /// Settings that may change from one start to the next: where things are, how much is tested, saved and said.
-  private static let free = ["run_dir", "model.path", "data.root", "limits.", "evaluate.", "output.", "checkpoint."]
+  /// Settings, or beginnings of their names, that may change from one start to the next: where things are, how much is
+  /// tested, saved and said, and, as with the number of ranks, what changes the order of sums alone.
+  private static let free =
+    ["run_dir", "model.path", "data.root", "limits.", "evaluate.", "output.", "checkpoint."]
+    + ["mode", "bucket_mb", "first_bucket_mb", "overlap", "two_level", "class_parallel_text", "on_nonfinite"].map {
+      "exchange." + $0
+    }
 
   /// The settings, and what else must be the same.
   init(_ resolved: ResolvedConfiguration, _ others: [Fact]) {
