@@ -118,7 +118,10 @@ public final class SkipTuningStep<Product: MatrixProduct> {
   private func textForward(_ texts: TextShare, _ exchange: some BatchExchange) throws -> TextPass {
     let features = arena.tensor([texts.tokens.count, model.configuration.embeddingWidth])
     var share: (pass: Tower.Pass, unit: UnitRows)?
-    if !texts.classes.isEmpty {
+    if texts.classes.isEmpty {
+      // Others wait for what this share has to hand out before it may wait for their features.
+      for layer in trained.startLayer...model.textTower.depth { try exchange.willUse(.text, layer: layer) }
+    } else {
       let inputs = textPrefix.gathered(texts.classes, in: arena)
       let pass = try model.textTower.forward(
         inputs.values, inputs.layout, from: trained.startLayer, arena: arena, by: product

@@ -41,6 +41,16 @@ extension EndToEnd {
       try expectSame(perRank, alone, ranks: 2)
     }
 
+    /// Ten images on eight ranks, and eight ranks for the texts of fewer classes.
+    @Test func eightRanksOnFewCores() throws {
+      let task = try SmallTask()
+      let settings = ["batch.global=10", "optim.epochs=4"]
+      let alone = try task.train("alone", settings)
+      try expectSame(try task.train("ranks-8", ranks: 8, settings), alone, ranks: 8)
+      let apart = ["exchange.two_level=false", "exchange.bucket_mb=0.02"]
+      try expectSame(try task.train("apart", ranks: 8, settings + apart), alone, ranks: 8)
+    }
+
     private func expectSame(_ run: RunFolder, _ alone: RunFolder, ranks: Int) throws {
       let distance = try #require(try run.distance(to: alone))
       #expect(distance.loss <= Self.lossTolerance, "\(ranks) ranks")
