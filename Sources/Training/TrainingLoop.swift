@@ -168,8 +168,7 @@ struct TrainingLoop<Product: MatrixProduct> {
   }
 
   private func rate(of encoder: Encoder, epoch: Int) -> Double {
-    let base = encoder == .image ? settings.optimizer.imageRate : settings.optimizer.textRate
-    return settings.optimizer.schedule(base: base).rate(epoch: epoch)
+    settings.optimizer.schedule(of: encoder, globalBatch: inputs.globalBatch).rate(epoch: epoch)
   }
 }
 

@@ -252,6 +252,11 @@ public struct TrainingRun<Product: MatrixProduct> {
       "training blocks from \(startLayer) on: \(Readable.count(trained.count)) of "
         + "\(Readable.count(model.parameters.layout.count)) parameters; each step reduces "
         + "\(Readable.bytes(trained.byteCount)) of gradients (full fine-tuning: \(fullBytes))")
+    let factor = settings.optimizer.rateFactor(globalBatch: inputs.globalBatch)
+    if factor != 1 {
+      report.info(
+        "learning rates are multiplied by \(Readable.fixed(factor, 3)), for \(inputs.globalBatch) images per step")
+    }
     let textPrefix = model.textPrefix(
       inputs.prompts, upTo: startLayer, arena: Arena(), by: environment.product)
     return SkipTuningStep(

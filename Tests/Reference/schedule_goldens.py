@@ -65,11 +65,23 @@ def random_cases(count: int) -> list[dict]:
     return cases
 
 
+def scaled_cases() -> list[dict]:
+    """Rates chosen for one batch and used for another: PyTorch's own schedule, from a base rate that is scaled here."""
+    cases = []
+    for scaling, power in (("none", 0.0), ("linear", 1.0), ("sqrt", 0.5)):
+        for batch, base_batch in ((4, 4), (8, 4), (32, 4), (12, 8), (3, 4)):
+            scaled = case("scaled", 7, 2e-5 * (batch / base_batch) ** power, 2, 1e-6)
+            settings = {"scaling": scaling, "batch": batch, "base_batch": base_batch, "unscaled_rate": 2e-5}
+            cases.append(scaled | settings)
+    return cases
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder to write, Tests/Goldens/schedule")
     output = parser.parse_args().output
-    reference.save_json(output / "schedule.json", {"published": published_cases(), "random": random_cases(20)})
+    cases = {"published": published_cases(), "random": random_cases(20), "scaled": scaled_cases()}
+    reference.save_json(output / "schedule.json", cases)
 
 
 if __name__ == "__main__":

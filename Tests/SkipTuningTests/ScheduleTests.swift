@@ -10,8 +10,15 @@ import Testing
       let baseRate, warmupRate: Double
       let rates: [Double]
     }
+    struct Scaled: Decodable {
+      let scaling: String
+      let batch, baseBatch, epochs, warmupEpochs: Int
+      let unscaledRate, warmupRate: Double
+      let rates: [Double]
+    }
     let published: [Row]
     let random: [Row]
+    let scaled: [Scaled]
   }
 
   @Test func ratesMatchTheReference() throws {
@@ -22,6 +29,20 @@ import Testing
         base: row.baseRate, epochs: row.epochs, warmupEpochs: row.warmupEpochs, warmupRate: row.warmupRate)
       for (epoch, rate) in row.rates.enumerated() {
         #expect(abs(schedule.rate(epoch: epoch) - rate) <= 1e-12 * row.baseRate)
+      }
+    }
+  }
+
+  @Test func scaledRatesMatchTheReference() throws {
+    let golden = try Goldens.json("schedule/schedule.json", as: Golden.self)
+    #expect(Set(golden.scaled.map(\.scaling)) == Set(LearningRateScaling.allCases.map(\.rawValue)))
+    for row in golden.scaled {
+      let scaling = try #require(LearningRateScaling(rawValue: row.scaling))
+      let schedule = LearningRateSchedule(
+        base: row.unscaledRate * scaling.factor(batch: row.batch, base: row.baseBatch), epochs: row.epochs,
+        warmupEpochs: row.warmupEpochs, warmupRate: row.warmupRate)
+      for (epoch, rate) in row.rates.enumerated() {
+        #expect(abs(schedule.rate(epoch: epoch) - rate) <= 1e-12 * row.unscaledRate)
       }
     }
   }

@@ -1,3 +1,4 @@
+import CLIPModel
 import Configuration
 import Datasets
 import Diagnostics
@@ -141,6 +142,9 @@ struct OptimizerSettings: Sendable {
   var epochs: Int
   var warmupEpochs: Int
   var warmupRate: Double
+  var scaling: LearningRateScaling
+  /// Images per step that the rates were chosen for.
+  var scalingBase: Int
   var sgd: SGD
 
   init(_ reader: SettingsReader) throws {
@@ -149,7 +153,14 @@ struct OptimizerSettings: Sendable {
     epochs = try reader.integer("epochs", default: 20, in: 0...100_000, "passes over the training images")
     warmupEpochs = try reader.integer(
       "warmup_epochs", default: 1, in: 0..., "first epochs, at the constant rate warmup_lr")
-    warmupRate = try reader.number("warmup_lr", default: 1e-6, in: 0..., "learning rate during the warm-up")
+    warmupRate = try reader.number(
+      "warmup_lr", default: 1e-6, in: 0..., "learning rate during the warm-up; never scaled")
+    scaling = try reader.choice(
+      "lr_scaling", default: LearningRateScaling.none,
+      "how text_lr and image_lr grow with the global batch: not, in proportion, or with its square root")
+    scalingBase = try reader.integer(
+      "lr_base_batch", default: EpochPlan.publishedGroupSize, in: 1...,
+      "images per step that text_lr and image_lr were chosen for; the published runs use 4")
     let published = SGD()
     sgd = SGD(
       momentum: try reader.number(
@@ -159,9 +170,15 @@ struct OptimizerSettings: Sendable {
         "multiple of each trained weight added to its gradient"))
   }
 
-  /// The schedule of one encoder.
-  func schedule(base: Double) -> LearningRateSchedule {
-    LearningRateSchedule(base: base, epochs: max(1, epochs), warmupEpochs: warmupEpochs, warmupRate: warmupRate)
+  /// What the rates are multiplied by for steps of `globalBatch` images.
+  func rateFactor(globalBatch: Int) -> Double { scaling.factor(batch: globalBatch, base: scalingBase) }
+
+  /// The schedule of an encoder for steps of `globalBatch` images.
+  func schedule(of encoder: Encoder, globalBatch: Int) -> LearningRateSchedule {
+    let rate = encoder == .image ? imageRate : textRate
+    return LearningRateSchedule(
+      base: rate * rateFactor(globalBatch: globalBatch), epochs: max(1, epochs),
+      warmupEpochs: warmupEpochs, warmupRate: warmupRate)
   }
 }
 
