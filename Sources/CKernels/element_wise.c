@@ -50,6 +50,22 @@ SKT_CLONES void skt_sgd(float *restrict p, float *restrict m, const float *restr
   }
 }
 
+SKT_CLONES void skt_nesterov(float *restrict p, float *restrict m, const float *restrict g, size_t count, float rate,
+                             float momentum) {
+  for (size_t i = 0; i < count; i++) {
+    m[i] = momentum * m[i] + g[i];
+    p[i] -= rate * (g[i] + momentum * m[i]);
+  }
+}
+
+SKT_CLONES void skt_take_back(float *restrict x, float *restrict change, const float *restrict former, size_t count,
+                              float scale) {
+  for (size_t i = 0; i < count; i++) {
+    change[i] = scale * (former[i] - x[i]);
+    x[i] = former[i];
+  }
+}
+
 SKT_CLONES int skt_all_finite(const float *x, size_t count) {
   // An exponent of all ones is infinity or NaN. Counting them without a branch vectorises.
   uint32_t bad = 0;

@@ -74,6 +74,9 @@ public struct BucketPlan: Sendable, Equatable {
   /// What a rank owns of each bucket; empty ranges included.
   public func owned(by rank: Int) -> [Range<Int>] { buckets.map { $0.slices[rank] } }
 
+  /// The elements of each group, which no bucket and no update spans two of.
+  public var groupRanges: [Range<Int>] { Self.groups(segments).map(\.range) }
+
   /// Runs of segments of one group, with the elements they cover.
   private static func groups(_ segments: [Segment]) -> [(range: Range<Int>, indices: Range<Int>)] {
     var groups: [(range: Range<Int>, indices: Range<Int>)] = []

@@ -8,6 +8,12 @@ struct GradientMemory {
   /// Those of all ranks of the node, in order of rank.
   let all: [Tensor]
 
+  /// Memory that is there.
+  init(own: Tensor, all: [Tensor]) {
+    self.own = own
+    self.all = all
+  }
+
   /// Zeros.
   ///
   /// Collective: all ranks call this in the same order.

@@ -108,6 +108,8 @@ public final class ShardedExchange {
   /// An exchange of `plan` over all ranks.
   ///
   /// - Parameters:
+  ///   - other: An exchange of as many elements among the same ranks of this node, in whose memory gradients are kept; only one
+  ///     of the two may be under way.
   ///   - parameters: The model's parameters of a range of the trained vector, inside one group; shared by the ranks of a
   ///     node where `groupsNodes` is set.
   ///   - update: Changes the parameters of a part, given the summed gradients.
@@ -115,6 +117,7 @@ public final class ShardedExchange {
   /// Collective: all ranks call this in the same order, with equal plans and options.
   public init(
     _ plan: BucketPlan, _ messages: any MessagePassing, _ options: Options = Options(),
+    memoryOf other: ShardedExchange? = nil,
     parameters: @escaping (Range<Int>) -> Tensor, update: @escaping (OwnedPart, Tensor) -> Void
   ) throws {
     self.plan = plan
@@ -129,7 +132,8 @@ public final class ShardedExchange {
       defer { end += range.count }
       return OwnedPart(bucket: index, group: bucket.group, range: range, owned: end..<end + range.count)
     }
-    let memory = try GradientMemory(count: plan.count, topology, messages)
+    let memory = try other?.memory ?? GradientMemory(count: plan.count, topology, messages)
+    precondition(memory.own.count == plan.count && memory.all.count == topology.local.count, "another node's memory")
     gradients = memory.own
     neighbours = memory.all
     board = try ProgressBoard(buckets: plan.buckets.count, topology, messages)
@@ -141,8 +145,22 @@ public final class ShardedExchange {
     handedOut = incoming
   }
 
+  private var memory: GradientMemory { GradientMemory(own: gradients, all: neighbours) }
+
   /// Whether owners update without a `release`.
   public var appliesEagerly: Bool { options.appliesEagerly }
+
+  /// What this rank owns of the trained vector, without empty ranges.
+  public var ownedRanges: [Range<Int>] { parts.map(\.range).filter { !$0.isEmpty } }
+
+  /// The values of a range of the trained vector that lies in one part, in a vector of all that this rank owns; shared.
+  public func owned(_ range: Range<Int>, of values: Tensor) -> Tensor {
+    let part = parts.first {
+      $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound
+    }!
+    let start = part.owned.lowerBound + range.lowerBound - part.range.lowerBound
+    return values.slice(start..<start + range.count)
+  }
 
   /// Elements that this rank owns.
   public var ownedCount: Int { parts.last?.owned.upperBound ?? 0 }
@@ -224,6 +242,15 @@ extension ShardedExchange {
   /// Waits until everything of this exchange is there, on this rank.
   public func finish() throws {
     try wait("parameters") { self.phases.allSatisfy { $0 == .complete } }
+  }
+
+  /// Waits until what this rank has handed to other nodes is out, too, after `finish`.
+  ///
+  /// Messages are sent from where the parameters are: until all ranks of the node have come back from here, nothing but this
+  /// exchange may change them.
+  public func finishSending() throws {
+    try messages.wait(for: handedOut.flatMap { $0 })
+    for index in handedOut.indices { handedOut[index] = [] }
   }
 
   private func wait(_ what: String, until isDone: () -> Bool) throws {

@@ -36,6 +36,15 @@ public enum ElementWise {
     }
   }
 
+  /// `change = scale * (former - x); x = former`.
+  public static func takeBack(_ x: Tensor, to former: Tensor, scale: Float, change: Tensor) {
+    precondition(x.count == former.count && x.count == change.count, "cannot take \(x.shape) back to \(former.shape)")
+    ThreadPool.shared.splitElements(of: x) {
+      skt_take_back(
+        x.pointer + $0.lowerBound, change.pointer + $0.lowerBound, former.pointer + $0.lowerBound, $0.count, scale)
+    }
+  }
+
   /// Whether no element is infinite or NaN.
   public static func isFinite(_ x: Tensor) -> Bool { skt_all_finite(x.pointer, x.count) == 1 }
 }

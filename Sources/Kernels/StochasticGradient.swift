@@ -16,4 +16,16 @@ public enum StochasticGradient {
         $0.count, rate, momentum, weightDecay)
     }
   }
+
+  /// `m = momentum * m + g; p -= rate * (g + momentum * m)`, as PyTorch's SGD with Nesterov and without weight decay.
+  public static func nesterovUpdate(
+    parameters: Tensor, momentumBuffer: Tensor, gradient: Tensor, rate: Float, momentum: Float
+  ) {
+    precondition(parameters.count == gradient.count && momentumBuffer.count == gradient.count)
+    ThreadPool.shared.splitElements(of: gradient) {
+      skt_nesterov(
+        parameters.pointer + $0.lowerBound, momentumBuffer.pointer + $0.lowerBound, gradient.pointer + $0.lowerBound,
+        $0.count, rate, momentum)
+    }
+  }
 }

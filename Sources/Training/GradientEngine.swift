@@ -13,14 +13,10 @@ import Tensors
 protocol GradientEngine: AnyObject {
   /// This rank's gradients of the trained vector.
   var gradients: Tensor { get }
-  /// Elements of the trained vector whose optimiser state this rank holds.
-  var heldRanges: [Range<Int>] { get }
-  /// Elements that this rank writes to checkpoints: all ranks' together are the vector.
+  /// Parameters that this rank writes to checkpoints: all ranks' together are the trained vector.
   var savedRanges: [Range<Int>] { get }
-  /// Vectors of the optimiser's state, by the names that checkpoints give them.
-  var stateNames: [String] { get }
-  /// State of elements that lie in one of the ranges held, shared.
-  func state(_ name: String, _ range: Range<Int>) -> Tensor
+  /// Vectors of the optimiser's state; the same names in the same order on all ranks.
+  var states: [EngineState] { get }
 
   /// Starts a step whose updates have these learning rates; gradients are zero afterwards.
   func begin(rates: [Encoder: Double]) throws
@@ -30,12 +26,46 @@ protocol GradientEngine: AnyObject {
   func willUse(_ encoder: Encoder, layer: Int) throws
   /// Gradients of all layers are final; where `decides` is false in the end, the step is left out.
   func endStep(decides: () throws -> Bool) throws
-  /// Waits until all parameters are there.
+  /// Waits until all parameters are there, on the ranks that share steps.
   func settle() throws
+  /// Makes all ranks have the same parameters, where they train apart from each other.
+  func synchronize() throws
   /// Leaves nothing that a checkpoint would not hold; after `settle`.
   func prepareForCheckpoint()
   /// Moves communication on, from inside the computation.
   func poll()
+}
+
+extension GradientEngine {
+  /// Ranks that sum the gradients of every step are never apart.
+  func synchronize() {}
+}
+
+/// A vector of an optimiser's state, of which ranks hold parts.
+struct EngineState {
+  /// As checkpoints name it.
+  let name: String
+  /// Elements of the trained vector that this rank holds, and needs back when a run goes on.
+  let held: [Range<Int>]
+  /// Those that it writes to checkpoints: all ranks' together are the vector.
+  let saved: [Range<Int>]
+  /// State of elements that lie in one of the ranges held, shared.
+  let values: (Range<Int>) -> Tensor
+  /// Vectors of a checkpoint, given the names of all that it holds, whose mean this one is when a run goes on; none for
+  /// one that begins with zeros.
+  var sources: ([String]) -> [String]
+
+  /// A vector that checkpoints hold under its own name unless `sources` says otherwise.
+  init(
+    _ name: String, held: [Range<Int>], saved: [Range<Int>], values: @escaping (Range<Int>) -> Tensor,
+    sources: (([String]) -> [String])? = nil
+  ) {
+    self.name = name
+    self.held = held
+    self.saved = saved
+    self.values = values
+    self.sources = sources ?? { _ in [name] }
+  }
 }
 
 /// All ranks sum all gradients and update all parameters: the plain twin of `ShardedEngine`.
@@ -57,13 +87,17 @@ final class ReplicatedEngine: GradientEngine {
     momentum = Tensor(zeros: [trained.count])
   }
 
-  var heldRanges: [Range<Int>] { [0..<trained.count] }
   /// State is the same everywhere, so each rank writes an even share.
   var savedRanges: [Range<Int>] {
     [evenShard(of: trained.count, rank: collectives.rank, worldSize: collectives.worldSize)]
   }
-  var stateNames: [String] { ["momentum"] }
-  func state(_ name: String, _ range: Range<Int>) -> Tensor { momentum.slice(range) }
+  var states: [EngineState] {
+    [
+      EngineState(
+        "momentum", held: [0..<trained.count], saved: savedRanges, values: momentum.slice,
+        sources: LocalStepsEngine.momentumSources)
+    ]
+  }
 
   func begin(rates: [Encoder: Double]) {
     self.rates = rates
@@ -92,8 +126,8 @@ final class ReplicatedEngine: GradientEngine {
 
 /// Each rank sums and updates its slices of the trained vector, and keeps the optimiser's state of these alone.
 final class ShardedEngine: GradientEngine {
-  private let exchange: ShardedExchange
-  private let collectives: MeteredCollectives
+  let exchange: ShardedExchange
+  private let meter: TrafficMeter
   private let overlaps: Bool
   private let updateState: UpdateState
   private let segments: [Encoder: [Int: Int]]
@@ -104,19 +138,20 @@ final class ShardedEngine: GradientEngine {
     var momentum = Tensor(zeros: [0])
   }
 
-  /// An engine for a model whose parameters the ranks of a host share if `settings.twoLevel`.
+  /// An engine of the ranks of `messages`, for a model whose parameters those of a host share if `options.groupsNodes`.
   init(
     _ model: CLIP, _ trained: TrainedParameters, _ optimizer: SGD, _ settings: ExchangeSettings,
-    _ collectives: MeteredCollectives, trace: TraceLog? = nil
+    options: ShardedExchange.Options? = nil, _ messages: any MessagePassing, _ meter: TrafficMeter,
+    trace: TraceLog? = nil
   ) throws {
-    self.collectives = collectives
+    self.meter = meter
     overlaps = settings.overlap
-    let (plan, segments) = trained.bucketPlan(of: model, settings, worldSize: collectives.worldSize)
+    let (plan, segments) = trained.bucketPlan(of: model, settings, worldSize: messages.worldSize)
     self.segments = segments
     let state = UpdateState()
     updateState = state
     let vector = TrainedVector(trained, of: model.parameters)
-    exchange = try ShardedExchange(plan, collectives, settings.options) {
+    exchange = try ShardedExchange(plan, messages, options ?? settings.options) {
       vector.part($0)
     } update: { part, gradient in
       optimizer.update(
@@ -131,17 +166,17 @@ final class ShardedEngine: GradientEngine {
   }
 
   var gradients: Tensor { exchange.gradients }
-  var heldRanges: [Range<Int>] { exchange.parts.map(\.range).filter { !$0.isEmpty } }
-  var savedRanges: [Range<Int>] { heldRanges }
-  var stateNames: [String] { ["momentum"] }
-
-  func state(_ name: String, _ range: Range<Int>) -> Tensor {
-    let part = exchange.parts.first {
-      $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound
-    }!
-    let start = part.owned.lowerBound + range.lowerBound - part.range.lowerBound
-    return updateState.momentum.slice(start..<start + range.count)
+  var savedRanges: [Range<Int>] { exchange.ownedRanges }
+  var states: [EngineState] {
+    [
+      EngineState(
+        "momentum", held: savedRanges, saved: savedRanges, values: momentum,
+        sources: LocalStepsEngine.momentumSources)
+    ]
   }
+
+  /// Momentum of elements that this rank owns, shared.
+  func momentum(_ range: Range<Int>) -> Tensor { exchange.owned(range, of: updateState.momentum) }
 
   func begin(rates: [Encoder: Double]) throws {
     try phase("gradients") { try exchange.begin() }
@@ -175,7 +210,7 @@ final class ShardedEngine: GradientEngine {
   func poll() { if overlaps { phase("gradients") { exchange.poll() } } }
 
   private func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
-    try collectives.meter.phase(name, body)
+    try meter.phase(name, body)
   }
 }
 

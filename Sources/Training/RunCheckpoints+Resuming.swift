@@ -2,6 +2,7 @@ import Checkpoints
 import Collectives
 import Diagnostics
 import Foundation
+import Kernels
 import ShardFiles
 import StrictJSON
 import Tensors
@@ -111,10 +112,27 @@ extension RunCheckpoints {
   private func load(_ checkpoint: Checkpoint) throws {
     try loadParameters(checkpoint)
     try collectives.agree {
-      for name in engine.stateNames {
-        for range in engine.heldRanges { try checkpoint.read(name, range, into: engine.state(name, range).buffer) }
+      for state in engine.states {
+        let sources = state.sources(checkpoint.manifest.vectorNames)
+        if sources.count > 1 {
+          report.warning("\(state.name) begins as the mean of \(sources.joined(separator: ", "))")
+        }
+        for range in state.held { try load(sources, of: checkpoint, range, into: state.values(range)) }
       }
     }
+  }
+
+  /// Reads a range of a vector, or the mean of several; of none, leaves the values as they are.
+  private func load(_ names: [String], of checkpoint: Checkpoint, _ range: Range<Int>, into values: Tensor) throws {
+    guard let first = names.first else { return }
+    try checkpoint.read(first, range, into: values.buffer)
+    guard names.count > 1 else { return }
+    let other = Tensor(uninitialized: [range.count])
+    for name in names.dropFirst() {
+      try checkpoint.read(name, range, into: other.buffer)
+      ElementWise.add(other, to: values)
+    }
+    for index in 0..<values.count { values[index] /= Float(names.count) }
   }
 
   private func loadParameters(_ checkpoint: Checkpoint) throws {

@@ -69,9 +69,9 @@ final class RunCheckpoints {
     baseFingerprint = BaseFingerprint.of(
       model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) })
     let own = engine.savedRanges
-    let states = engine.stateNames.map { name in
-      let parts = own.map { (range: $0, values: engine.state(name, $0)) }
-      return StateVector(name: name, ranges: own) { range, target in
+    let states = engine.states.map { state in
+      let parts = state.saved.map { (range: $0, values: state.values($0)) }
+      return StateVector(name: state.name, ranges: state.saved) { range, target in
         let part = parts.first { $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound }!
         let start = range.lowerBound - part.range.lowerBound
         _ = target.update(fromContentsOf: part.values.slice(start..<start + range.count).buffer)

@@ -28,7 +28,7 @@ struct RunWorkload: Codable, Sendable, Equatable {
     /// Bytes exchanged at a time.
     var bucketBytes: Int
     /// Steps from one exchange to the next.
-    var localSteps = 1
+    var localSteps: Int
 
     init(_ settings: ExchangeSettings) {
       bytesPerElement = settings.precision == .float32 ? 4 : 2
@@ -36,6 +36,7 @@ struct RunWorkload: Codable, Sendable, Equatable {
       overlaps = settings.overlap && isSharded
       isClassParallel = settings.classParallelText
       isTwoLevel = settings.twoLevel && isSharded
+      localSteps = settings.localSteps
       bucketBytes = settings.bucketCounts.usual * MemoryLayout<Float>.stride
     }
   }

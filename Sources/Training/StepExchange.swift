@@ -7,51 +7,61 @@ import Reporting
 import SkipTuning
 import Tensors
 
-/// The other ranks, as a step sees them.
+/// The other ranks, as a step sees them: those of its group, which share its batch, and now and then all.
 ///
-/// Collective: all ranks use it in step.
+/// Collective: all ranks of a group use it in step.
 final class StepExchange: BatchExchange {
-  /// What ranks must know of each other at every step.
-  struct News {
+  /// What came of a step.
+  struct StepNews {
     /// Mean loss of the global batch.
     var loss = 0.0
+    /// Whether the step was left out, on all ranks or on some.
+    var isSkipped = false
+  }
+
+  /// What ranks must know of each other whenever they are in step: after every step, or after so many local ones.
+  struct News {
+    /// The steps since the last news, in order.
+    var steps: [StepNews] = []
     /// Whether every rank has written its shard of the pending checkpoint.
     var isCheckpointWritten = false
     /// Whether any rank was asked to stop.
     var isStopRequested = false
-    /// Whether the step was left out.
-    var isSkipped = false
   }
 
   let engine: any GradientEngine
-  private(set) var news = News()
-  private let collectives: MeteredCollectives
-  private let settings: ExchangeSettings
+  let group: TrainingGroup
+  let collectives: MeteredCollectives
+  let settings: ExchangeSettings
   private let layers: [Encoder: [Int: Range<Int>]]
-  private let globalBatch: Int
-  private let report: RunReport
+  let report: RunReport
   private let rows: RowExchange
-  private let trace: TraceLog?
-  private var step = 0
+  let trace: TraceLog?
+  private(set) var step = 0
   private var rates: [Encoder: Double] = [:]
-  private var isShardWritten = false
+  private(set) var isShardWritten = false
   /// The step in which this rank's gradients were not finite, if there was one that nobody knows of yet.
-  private var nonFiniteStep: Int?
+  var nonFiniteStep: Int?
+  /// The step in which this rank's loss was not finite, and that loss, if nobody knows of it yet.
+  var nonFiniteLoss: (step: Int, loss: Double)?
+  /// Steps that other groups have not heard of yet, as this rank sees them.
+  var localSteps: [LocalStep] = []
+  /// What was heard of the others in this step.
+  var news = News()
 
   /// `layers` are the parts of the trained vector.
   init(
-    _ engine: any GradientEngine, layers: [Encoder: [Int: Range<Int>]], _ settings: ExchangeSettings, globalBatch: Int,
-    _ collectives: MeteredCollectives,
-    report: RunReport, trace: TraceLog? = nil
+    _ engine: any GradientEngine, layers: [Encoder: [Int: Range<Int>]], _ settings: ExchangeSettings,
+    _ group: TrainingGroup, _ collectives: MeteredCollectives, report: RunReport, trace: TraceLog? = nil
   ) {
     self.trace = trace
     self.engine = engine
     self.layers = layers
     self.settings = settings
-    self.globalBatch = globalBatch
+    self.group = group
     self.collectives = collectives
     self.report = report
-    rows = RowExchange(collectives)
+    rows = RowExchange(group.members)
   }
 
   /// Sets what the next step is about.
@@ -68,9 +78,17 @@ final class StepExchange: BatchExchange {
       guard settings.nonFinite == .skip else { return true }
       let bad: Int64 = nonFiniteStep == nil ? 0 : 1
       nonFiniteStep = nil
-      let count = try collectives.meter.phase("losses") { try collectives.allReduce(bad, .sum) }
-      news.isSkipped = count > 0
+      let count = try collectives.meter.phase("losses") { try group.members.allReduce(bad, .sum) }
+      if count > 0 { leaveOut() }
       return count == 0
+    }
+  }
+
+  private func leaveOut() {
+    if settings.takesLocalSteps {
+      localSteps[localSteps.count - 1] = LocalStep(loss: 0, images: 0)
+    } else {
+      news.steps[0].isSkipped = true
     }
   }
 
@@ -87,35 +105,53 @@ final class StepExchange: BatchExchange {
 extension StepExchange {
   func maximumOverBatch(_ scores: inout [Float]) throws {
     try trace.span("class scores", .exchange, ["bytes": .integer(4 * scores.count)]) {
-      try collectives.meter.phase("class_scores") { try collectives.allReduce(&scores, .max) }
+      try collectives.meter.phase("class_scores") { try group.members.allReduce(&scores, .max) }
     }
   }
 
-  /// Exchanges the news of the step.
+  /// Exchanges the news of the step, or takes note of them until the next synchronisation.
   ///
   /// Throws on all ranks where the loss is not finite and that ends the run, or where rank 0 cannot write.
   func goesOn(losses: [Double]) throws -> Bool {
     let loss = losses.reduce(0, +)
-    let flags = [
-      report.hasTrouble, isShardWritten, StopSignal.isRequested, !loss.isFinite, nonFiniteStep != nil,
-    ]
-    var sums = [loss] + flags.map { $0 ? 1 : 0 }
+    if !loss.isFinite { nonFiniteLoss = nonFiniteLoss ?? (step, loss) }
+    return settings.takesLocalSteps
+      ? try goesOnLocally(loss: loss, images: losses.count) : try goesOnTogether(loss: loss)
+  }
+
+  private func goesOnTogether(loss: Double) throws -> Bool {
+    var sums = [loss] + flags
     try trace.span("losses", .exchange, ["bytes": .integer(8 * sums.count)]) {
       try collectives.meter.phase("losses") { try collectives.allReduce(&sums, .sum) }
     }
-    if sums[1] > 0 { try collectives.agree { try report.check() } }
-    if sums[5] > 0 { try collectives.agree { try checkGradients() } }
-    news.loss = sums[0] / Double(globalBatch)
-    news.isCheckpointWritten = sums[2] == Double(collectives.worldSize)
-    news.isStopRequested = sums[3] > 0
-    guard !news.loss.isFinite else { return true }
-    if settings.nonFinite == .stop { try collectives.agree { try checkLoss(loss) } }
-    news.isSkipped = true
-    return false
+    try hear(flags: Array(sums.dropFirst()))
+    let mean = sums[0] / Double(group.globalBatch)
+    nonFiniteLoss = nil
+    news.steps = [StepNews(loss: mean, isSkipped: !mean.isFinite)]
+    return mean.isFinite
   }
 
-  private func checkLoss(_ loss: Double) throws {
-    if !loss.isFinite { throw diverged("the loss is \(loss.isNaN ? "not a number" : "infinite")", step) }
+  /// What this rank has to tell, as ones and zeros to be summed.
+  var flags: [Double] {
+    [
+      report.hasTrouble, isShardWritten, StopSignal.isRequested, nonFiniteLoss != nil, nonFiniteStep != nil,
+    ].map { $0 ? 1 : 0 }
+  }
+
+  /// Takes note of the sums of all ranks' flags.
+  ///
+  /// Throws on all ranks what one of them cannot go on with.
+  func hear(flags sums: [Double]) throws {
+    if sums[0] > 0 { try collectives.agree { try report.check() } }
+    if sums[4] > 0 { try collectives.agree { try checkGradients() } }
+    if sums[3] > 0, settings.nonFinite == .stop { try collectives.agree { try checkLoss() } }
+    news.isCheckpointWritten = sums[1] == Double(collectives.worldSize)
+    news.isStopRequested = sums[2] > 0
+  }
+
+  private func checkLoss() throws {
+    guard let (step, loss) = nonFiniteLoss else { return }
+    throw diverged("the loss is \(loss.isNaN ? "not a number" : "infinite")", step)
   }
 
   private func checkGradients() throws {
@@ -132,13 +168,15 @@ extension StepExchange {
 // MARK: - Texts
 
 extension StepExchange {
-  func textShare(tokens: [Int]) -> Range<Int> { textShares(tokens)[collectives.rank] }
+  func textShare(tokens: [Int]) -> Range<Int> { textShares(tokens)[group.members.rank] }
 
   func completeTexts(_ features: Tensor, tokens: [Int]) throws {
     let counts = textShares(tokens).map { $0.count * features.columnCount }
     guard settings.classParallelText else { return }
     try trace.span("text features", .exchange, ["bytes": .integer(4 * features.count)]) {
-      try collectives.meter.phase("text_features") { try collectives.allGather(into: features.buffer, counts: counts) }
+      try collectives.meter.phase("text_features") {
+        try group.members.allGather(into: features.buffer, counts: counts)
+      }
     }
   }
 
@@ -157,8 +195,9 @@ extension StepExchange {
   /// Consecutive classes for each rank, with about the same number of tokens; all classes for each where texts are not
   /// divided.
   private func textShares(_ tokens: [Int]) -> [Range<Int>] {
-    guard settings.classParallelText else { return Array(repeating: tokens.indices, count: collectives.worldSize) }
-    return balancedShares(of: tokens, worldSize: collectives.worldSize)
+    let size = group.members.worldSize
+    guard settings.classParallelText else { return Array(repeating: tokens.indices, count: size) }
+    return balancedShares(of: tokens, worldSize: size)
   }
 }
 

@@ -21,6 +21,10 @@ struct TrainingLoop<Product: MatrixProduct> {
     var stepTimes: [Duration] = []
     /// Sum over the steps.
     var keptClasses = 0
+    /// Times that all ranks exchanged gradients, or what came of them.
+    var exchanges = 0
+    /// Whether a checkpoint was due since the last one that was begun.
+    var isCheckpointDue = false
 
     var position: TrainingPosition { progress.position }
   }
@@ -106,33 +110,49 @@ struct TrainingLoop<Product: MatrixProduct> {
     defer { report.dropProgress() }
     var firstImage = firstImage
     var total: Duration = .zero
+    var taken: [StepResult] = []
     for (index, share) in shares.enumerated() {
-      var time: Duration = .zero
       let number = outcome.position.step
       collectives.meter.place = "step \(number)"
-      let result = try timed(&time) {
-        try trace.span("step \(number)", .run) {
-          try takeStep(number, features.window(firstImage..<firstImage + share.count), share, rates)
-        }
+      let synchronizes =
+        settings.exchange.isSynchronized(afterBatch: outcome.position.batch, of: batchCount)
+        || index + 1 == shares.count
+      let (result, news) = try trace.span("step \(number)", .run) {
+        try takeStep(
+          number, features.window(firstImage..<firstImage + share.count), share, rates, synchronizes: synchronizes)
       }
       firstImage += share.count
-      total += time
-      if result.news.isSkipped {
-        outcome.skippedSteps += 1
-        report.warning("step \(number) is left out: its loss or a gradient is not finite")
-      } else {
-        outcome.progress.loss = result.news.loss
-        outcome.progress.epochLoss.add(result.news.loss)
-      }
-      outcome.stepTimes.append(time)
+      total += result.time
+      taken.append(result)
+      outcome.stepTimes.append(result.time)
       outcome.keptClasses += result.keptClasses.count
-      record(number, epoch: epoch, result, rates, time)
-      report.update(index + 1, note: "loss \(Readable.fixed(result.news.loss, 4))")
       advance(&outcome.progress.position, batchCount: batchCount)
-      if result.news.isStopRequested { try stop(outcome) }
-      try keepState(outcome, isWritten: result.news.isCheckpointWritten)
+      if synchronizes {
+        takeNote(of: taken, news, epoch: epoch, rates, &outcome)
+        taken = []
+        if news.isStopRequested { try stop(outcome) }
+      }
+      report.update(index + 1, note: outcome.progress.loss.map { "loss \(Readable.fixed($0, 4))" } ?? "")
+      try keepState(&outcome, news, isSynchronized: synchronizes)
     }
     return total
+  }
+
+  /// Counts and records steps of which all ranks have heard.
+  private func takeNote(
+    of steps: [StepResult], _ news: StepExchange.News, epoch: Int, _ rates: [Encoder: Double], _ outcome: inout Outcome
+  ) {
+    outcome.exchanges += 1
+    for (step, news) in zip(steps, news.steps) {
+      if news.isSkipped {
+        outcome.skippedSteps += 1
+        report.warning("step \(step.number) is left out: its loss or a gradient is not finite")
+      } else {
+        outcome.progress.loss = news.loss
+        outcome.progress.epochLoss.add(news.loss)
+      }
+      record(step, epoch: epoch, loss: news.loss, rates)
+    }
   }
 
   private func advance(_ position: inout TrainingPosition, batchCount: Int) {
@@ -145,12 +165,15 @@ struct TrainingLoop<Product: MatrixProduct> {
   }
 
   /// Goes on with the checkpoint that all ranks have done their part of, and starts the next where one is due.
-  private func keepState(_ outcome: Outcome, isWritten: Bool) throws {
-    try checkpoints.continueWriting(isWrittenByAll: isWritten)
-    if settings.checkpoint.isDue(at: outcome.position) {
-      try exchange.settle()
-      try checkpoints.save(outcome.progress)
-    }
+  ///
+  /// One that falls due between two synchronisations waits for the second.
+  private func keepState(_ outcome: inout Outcome, _ news: StepExchange.News, isSynchronized: Bool) throws {
+    try checkpoints.continueWriting(isWrittenByAll: news.isCheckpointWritten)
+    if settings.checkpoint.isDue(at: outcome.position) { outcome.isCheckpointDue = true }
+    guard isSynchronized, outcome.isCheckpointDue else { return }
+    outcome.isCheckpointDue = false
+    try exchange.settle()
+    try checkpoints.save(outcome.progress)
   }
 
   private func extract(_ images: [Int], epoch: Int) throws -> PrefixFeatures {
@@ -176,29 +199,34 @@ struct TrainingLoop<Product: MatrixProduct> {
 
 extension TrainingLoop {
   private struct StepResult {
-    let news: StepExchange.News
+    let number: Int
     let keptClasses: [Int]
+    let time: Duration
   }
 
-  /// Loss, gradients, and the update that follows from those of all ranks.
+  /// Loss, gradients, and the update that follows from those of all ranks; or of this rank's group, and then what came of it
+  /// on all where the step is the last before a synchronisation.
   private func takeStep(
-    _ number: Int, _ images: PrefixFeatures, _ share: [Int], _ rates: [Encoder: Double]
-  ) throws -> StepResult {
-    exchange.start(step: number, rates: rates, isShardWritten: checkpoints.isWritten)
-    let result = try step.run(
-      images: images, labels: share.map { inputs.training.train[$0].label }, globalBatch: inputs.globalBatch,
-      step: number, exchange: exchange)
-    if result.hasGradients { try trace.span("end of step", .exchange) { try exchange.endStep() } }
-    return StepResult(news: exchange.news, keptClasses: result.keptClasses)
+    _ number: Int, _ images: PrefixFeatures, _ share: [Int], _ rates: [Encoder: Double], synchronizes: Bool
+  ) throws -> (StepResult, StepExchange.News) {
+    var time: Duration = .zero
+    let kept = try timed(&time) {
+      exchange.start(step: number, rates: rates, isShardWritten: checkpoints.isWritten)
+      let result = try step.run(
+        images: images, labels: share.map { inputs.training.train[$0].label }, globalBatch: exchange.group.batch,
+        step: number, exchange: exchange)
+      if result.hasGradients { try trace.span("end of step", .exchange) { try exchange.endStep() } }
+      if synchronizes { try exchange.synchronize() }
+      return result.keptClasses
+    }
+    return (StepResult(number: number, keptClasses: kept, time: time), exchange.news)
   }
 
-  private func record(
-    _ number: Int, epoch: Int, _ result: StepResult, _ rates: [Encoder: Double], _ time: Duration
-  ) {
+  private func record(_ step: StepResult, epoch: Int, loss: Double, _ rates: [Encoder: Double]) {
     report.record([
-      "step": .integer(number), "epoch": .integer(epoch), "loss": .double(result.news.loss),
+      "step": .integer(step.number), "epoch": .integer(epoch), "loss": .double(loss),
       "text_lr": .double(rates[.text]!), "image_lr": .double(rates[.image]!),
-      "kept_classes": .list(result.keptClasses.map { .integer($0) }), "seconds": .double(time.inSeconds),
+      "kept_classes": .list(step.keptClasses.map { .integer($0) }), "seconds": .double(step.time.inSeconds),
     ])
   }
 }

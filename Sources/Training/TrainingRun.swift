@@ -90,7 +90,8 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   private func train(_ inputs: RunInputs, _ runTrace: RunTrace?) throws -> RunResults {
     let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
-    let engine = try makeEngine(inputs.model, trained)
+    let group = TrainingGroup(settings.exchange, globalBatch: inputs.globalBatch, collectives)
+    let engine = try makeEngine(inputs.model, trained, group)
     let classSkip = makeClassSkip(inputs)
     let checkpoints = try makeCheckpoints(inputs, trained, classSkip, engine)
     // Class prototypes are those of the untuned model: the step is made before other weights are brought in, by any rank
@@ -99,8 +100,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     try collectives.barrier()
     let progress = try begin(inputs, checkpoints)
     let exchange = StepExchange(
-      engine, layers: trained.layerRanges(of: inputs.model), settings.exchange, globalBatch: inputs.globalBatch,
-      collectives, report: report, trace: environment.trace)
+      engine, layers: trained.layerRanges(of: inputs.model), settings.exchange, group, collectives, report: report,
+      trace: environment.trace)
     let loop = TrainingLoop(
       settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step, exchange: exchange,
       collectives: collectives, report: report, checkpoints: checkpoints, trace: environment.trace)
@@ -132,6 +133,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
     let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
     let tokens = model.imagePrefixLayout(count: 1, upTo: trained.startLayer).tokenCount
+    let exchanges = (0..<steps).count { settings.exchange.isSynchronized(afterBatch: $0, of: steps) }
     let features = steps * share * tokens * model.imageTower.width * MemoryLayout<Float>.stride
     return [
       "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) training images of "
@@ -141,9 +143,12 @@ public struct TrainingRun<Product: MatrixProduct> {
       "\(Readable.count(trained.count)) of \(Readable.count(model.parameters.layout.count)) parameters are trained",
       "each step reduces \(Readable.bytes(trained.byteCount)) of gradients; full fine-tuning "
         + "would reduce \(Readable.bytes(model.parameters.layout.count * MemoryLayout<Float>.stride))",
+      settings.exchange.takesLocalSteps
+        ? "hosts average \(Readable.bytes(trained.byteCount)) of parameters \(Readable.count(exchanges)) times an epoch, "
+          + "and exchange nothing else meanwhile" : nil,
       "per rank: weights \(Readable.bytes(model.parameters.values.count * MemoryLayout<Float>.stride)), gradients and momentum "
         + "\(Readable.bytes(2 * trained.byteCount)), image features of an epoch up to \(Readable.bytes(features))",
-    ]
+    ].compactMap { $0 }
   }
 
   /// Judges everything before any rank computes.
@@ -252,6 +257,11 @@ public struct TrainingRun<Product: MatrixProduct> {
       "training blocks from \(startLayer) on: \(Readable.count(trained.count)) of "
         + "\(Readable.count(model.parameters.layout.count)) parameters; each step reduces "
         + "\(Readable.bytes(trained.byteCount)) of gradients (full fine-tuning: \(fullBytes))")
+    if settings.exchange.takesLocalSteps {
+      report.info(
+        "hosts train apart from each other, and average their parameters every \(settings.exchange.localSteps) steps "
+          + "and at the end of an epoch")
+    }
     let factor = settings.optimizer.rateFactor(globalBatch: inputs.globalBatch)
     if factor != 1 {
       report.info(
@@ -265,18 +275,24 @@ public struct TrainingRun<Product: MatrixProduct> {
       by: ProgressingProduct(environment.product, ProgressHook { engine.poll() }))
   }
 
-  private func makeEngine(_ model: CLIP, _ trained: TrainedParameters) throws -> any GradientEngine {
+  private func makeEngine(
+    _ model: CLIP, _ trained: TrainedParameters, _ group: TrainingGroup
+  ) throws -> any GradientEngine {
     switch settings.exchange.mode {
+    case .sharded where settings.exchange.takesLocalSteps:
+      try LocalStepsEngine(
+        model, trained, settings.optimizer.sgd, settings.exchange, group, collectives, trace: environment.trace)
     case .sharded:
       try ShardedEngine(
-        model, trained, settings.optimizer.sgd, settings.exchange, collectives, trace: environment.trace)
+        model, trained, settings.optimizer.sgd, settings.exchange, collectives, collectives.meter,
+        trace: environment.trace)
     case .replicated: ReplicatedEngine(model, trained, settings.optimizer.sgd, collectives)
     }
   }
 
-  /// Whether the ranks of a host have one copy of the weights.
+  /// Whether the ranks of a host have one copy of the weights; the same on all ranks, also one that is alone on its host.
   private var sharesParameters: Bool {
-    settings.exchange.mode == .sharded && settings.exchange.twoLevel && collectives.nodeSize > 1
+    settings.exchange.mode == .sharded && settings.exchange.twoLevel && collectives.nodeCount < collectives.worldSize
   }
 
   private func makeExtractor(_ inputs: RunInputs) -> PrefixExtractor<Product> {
@@ -305,9 +321,10 @@ extension TrainingRun {
   /// What a step reduces, by purpose.
   ///
   /// The sharded engine's messages carry slices: what it reduces is all gradients, once.
-  private func reducedBytesPerStep(_ trained: TrainedParameters, steps: Int) -> [String: Int] {
-    var bytes = stepTraffic.mapValues { $0.payloadBytes / steps }
-    if settings.exchange.mode == .sharded { bytes["gradients"] = trained.byteCount }
+  private func reducedBytesPerStep(_ trained: TrainedParameters, exchanges: Int, steps: Int) -> [String: Int] {
+    // What the ranks of a host exchange in local steps is not counted as reduced.
+    var bytes = stepTraffic.mapValues { $0.payloadBytes / steps }.filter { $0.value > 0 }
+    if settings.exchange.mode == .sharded { bytes["gradients"] = trained.byteCount * exchanges / steps }
     return bytes
   }
 
@@ -322,7 +339,8 @@ extension TrainingRun {
       epochs: outcome.position.epochsBegun, steps: outcome.position.step, finalLoss: outcome.progress.loss,
       trainedParameters: trained.count,
       totalParameters: layout.count,
-      reducedBytesPerStep: reducedBytesPerStep(trained, steps: max(1, times.count)),
+      reducedBytesPerStep: reducedBytesPerStep(
+        trained, exchanges: outcome.exchanges, steps: max(1, times.count)),
       sentBytesPerStep: stepTraffic.values.reduce(0) { $0 + $1.wireBytes + Double($1.interNodeBytes) }
         / Double(max(1, times.count)),
       fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,

@@ -48,8 +48,10 @@ extension EndToEnd {
       #expect(outcome.status == 70)
       let lines = outcome.stderr.split(separator: "\n").filter { $0.contains("no answer for 2 s in ") }
       #expect(lines.count == 1, "\(outcome.stderr)")
+      // An epoch takes 50 ms here, so the signal may meet the making of features between two steps.
+      #expect(lines.first.map { $0.contains("(step ") || $0.contains(", features)") } == true, "\(outcome.stderr)")
       #expect(
-        lines.first?.contains(": rank \(victim) on host ") == true && lines.first?.contains("(step ") == true
+        lines.first?.contains(": rank \(victim) on host ") == true
           && lines.first?.contains("is missing (stopped, dead or cut off); rank \(1 - victim) is waiting") == true,
         "\(outcome.stderr)")
       // Killed by mpirun; nobody may have asked for its status yet.

@@ -99,6 +99,10 @@ import Testing
     scenario.exchange.localSteps = 4
     let rare = try #require(Forecast(scenario, on: Self.machine, ranks: 8))
     #expect(abs(rare.exchange / half.exchange - 0.25) < 1e-9)
+    #expect(rare.exposed == rare.exchange, "averages are not hidden")
+    #expect(abs(rare.sentBytes / half.sentBytes - 0.25) < 0.01)
+    // Each host keeps all momentum, and what it averaged last.
+    #expect(rare.memory.momentum > 2 * half.memory.momentum && rare.compute > half.compute)
   }
 
   @Test func aStepNeedsAnImageForEachRank() throws {

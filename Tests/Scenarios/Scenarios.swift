@@ -27,6 +27,16 @@ let scenarios: [String: Scenario] = [
     try conformance.checkNodes()
     try conformance.checkNodeMemory()
   },
+  "node-group": { collectives, _ in
+    let group = NodeGroup(collectives)
+    try conformance(group).checkAllReduce()
+    try conformance(group).checkBroadcast()
+    try conformance(group).checkAllGather()
+    let messages = MessagePassingConformance(group, counts: [0, 1, 5, 70_001])
+    try messages.checkNodes()
+    try messages.checkMessages()
+    try messages.checkNodeMemory()
+  },
   "agreement": checkAgreement,
   "placement": checkPlacement,
   "agreed-failure": { collectives, culprit in

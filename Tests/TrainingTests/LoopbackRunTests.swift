@@ -34,6 +34,17 @@ import Testing
     }
   }
 
+  /// One rank alone on its host takes part in what the others do to share memory.
+  @Test func hostsMayHaveDifferentNumbersOfRanks() throws {
+    let task = try SmallTask()
+    _ = try run(task, "alone", ["limits.max_steps=8", "evaluate.tuned=false"])
+    _ = try LoopbackWorld.run(nodes: [0, 0, 1]) {
+      try Self.run(task, "uneven", ["limits.max_steps=8", "evaluate.tuned=false"], $0)
+    }
+    let distance = try #require(try RunFolder(task.run("uneven")).distance(to: RunFolder(task.run("alone"))))
+    #expect(distance.loss <= 1e-5 && distance.weights <= 5e-6)
+  }
+
   @Test func allRanksThrowTheFailureOfTheOneThatHasIt() throws {
     let task = try SmallTask()
     let image = task.image("train", label: 9, number: 7)

@@ -29,6 +29,10 @@ void skt_gelu(float *y, const float *x, size_t count);
 void skt_gelu_backward(float *dx, const float *dy, const float *x, size_t count);
 /// m = momentum * m + (g + decay * p); p -= rate * m
 void skt_sgd(float *p, float *m, const float *g, size_t count, float rate, float momentum, float decay);
+/// m = momentum * m + g; p -= rate * (g + momentum * m)
+void skt_nesterov(float *p, float *m, const float *g, size_t count, float rate, float momentum);
+/// change = scale * (former - x); x = former
+void skt_take_back(float *x, float *change, const float *former, size_t count, float scale);
 /// 1 if every element is finite
 int skt_all_finite(const float *x, size_t count);
 

@@ -11,7 +11,7 @@ import Darwin
 /// ever nearer ranks: log2(n) messages one after the other. Links between different pairs of hosts do not disturb each other.
 struct ExchangeModel {
   let machine: MachineProfile
-  let ranks: Int
+  var ranks: Int
   let ranksPerNode: Int
   let isTwoLevel: Bool
   let isDirect: Bool

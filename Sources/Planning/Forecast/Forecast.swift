@@ -66,6 +66,8 @@ private struct Engine {
   let texts: SequenceBatch
   let work: StepWork
   let model: ExchangeModel
+  /// Ranks that share a step: those of a host, or one, between local steps; else all.
+  let groupSize: Int
 
   init(_ scenario: Scenario, _ machine: MachineProfile, ranks: Int, images: Int) {
     self.scenario = scenario
@@ -73,7 +75,9 @@ private struct Engine {
     self.ranks = ranks
     imagesPerRank = (images + ranks - 1) / ranks
     kept = scenario.kept
-    let share = scenario.exchange.isClassParallel ? (kept + ranks - 1) / ranks : kept
+    let perHost = scenario.exchange.isTwoLevel ? min(ranks, scenario.ranksPerNode) : 1
+    groupSize = scenario.exchange.localSteps > 1 ? perHost : ranks
+    let share = scenario.exchange.isClassParallel ? (kept + groupSize - 1) / groupSize : kept
     texts = scenario.texts(share)
     let skips = scenario.method != .fullFineTuning
     work = StepWork(
@@ -93,7 +97,9 @@ private struct Engine {
   }
 
   /// Parameters that the rank updates.
-  var ownedParameters: Int { scenario.exchange.isSharded ? (work.parameters + ranks - 1) / ranks : work.parameters }
+  var ownedParameters: Int {
+    scenario.exchange.isSharded ? (work.parameters + groupSize - 1) / groupSize : work.parameters
+  }
 
   /// Gradients are cleared and looked through for what is not finite; parameter, momentum and gradient are read, the first
   /// two written.
@@ -113,6 +119,7 @@ private struct Engine {
 
   private var bytes: Double { Double(work.parameters * scenario.exchange.bytesPerElement) }
   private var localSteps: Double { Double(scenario.exchange.localSteps) }
+  private var takesLocalSteps: Bool { scenario.exchange.localSteps > 1 }
 
   /// Both ways, bucket by bucket.
   var exchange: Double {
@@ -121,8 +128,9 @@ private struct Engine {
   }
 
   var exposed: Double {
-    guard scenario.exchange.overlaps else { return exchange }
-    let hidden = max(0, exchange - unavoidable / localSteps)
+    // Parameters are averaged between two steps: nothing goes on meanwhile.
+    guard scenario.exchange.overlaps, !takesLocalSteps else { return exchange }
+    let hidden = max(0, exchange - unavoidable)
     return exchange - scenario.exchange.hiddenShare * hidden
   }
 
@@ -150,14 +158,18 @@ private struct Engine {
   private static let newsBytes = 32.0
 
   var messages: Double {
-    let features = scenario.exchange.isClassParallel ? model.smallReduction(bytes: textFeatureBytes) : 0
-    let scores = scoreBytes > 0 ? model.smallReduction(bytes: scoreBytes) : 0
-    return features + scores + model.smallReduction(bytes: Self.newsBytes)
+    var group = model
+    group.ranks = groupSize
+    let features = scenario.exchange.isClassParallel ? group.smallReduction(bytes: textFeatureBytes) : 0
+    let scores = scoreBytes > 0 ? group.smallReduction(bytes: scoreBytes) : 0
+    let news = model.smallReduction(bytes: Self.newsBytes) / localSteps
+    return features + scores + news + (takesLocalSteps ? group.smallReduction(bytes: Self.newsBytes) : 0)
   }
 
   var sentBytes: Double {
+    guard !takesLocalSteps else { return model.sentBytes(bytes / localSteps + Self.newsBytes) }
     let small = (scenario.exchange.isClassParallel ? textFeatureBytes : 0) + scoreBytes + Self.newsBytes
-    return model.sentBytes(bytes / localSteps + small)
+    return model.sentBytes(bytes + small)
   }
 
   // MARK: Keeping
@@ -166,13 +178,19 @@ private struct Engine {
     StepMemory(
       scenario.configuration, startLayer: scenario.startLayer, images: imagesPerRank, texts: texts,
       epochImages: (scenario.epochImages + ranks - 1) / ranks, classes: scenario.texts(scenario.classes.count),
-      ownedParameters: ownedParameters, trainedParameters: work.parameters,
+      ownedParameters: ownedParameters + averagedParameters, trainedParameters: work.parameters,
       trainsEmbeddings: scenario.trainsEmbeddings)
   }
 
-  /// Parameters and momentum, compressed on one thread and written by all ranks of a node to its disk.
+  /// Between local steps, a host divides what it averaged last among its ranks, and all ranks the outer momentum.
+  private var averagedParameters: Int {
+    takesLocalSteps ? ownedParameters + (work.parameters + ranks - 1) / ranks : 0
+  }
+
+  /// Parameters and momentum, of every host where these differ, compressed on one thread and written by all ranks of a node to its disk.
   var checkpoint: (bytes: Double, seconds: Double) {
-    let raw = 8 * Double(work.parameters) / Double(ranks)
+    let vectors = takesLocalSteps ? 2 + (ranks + groupSize - 1) / groupSize : 2
+    let raw = Double(4 * vectors * work.parameters) / Double(ranks)
     let stored = raw / CheckpointSpeed.ratio
     let onNode = stored * Double(min(ranks, scenario.ranksPerNode))
     return (stored, raw / CheckpointSpeed.compression + onNode / scenario.diskBandwidth)

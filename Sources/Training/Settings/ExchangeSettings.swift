@@ -25,6 +25,9 @@ struct ExchangeSettings: Sendable {
   var twoLevel: Bool
   var classParallelText: Bool
   var nonFinite: NonFinite
+  /// Steps from one synchronisation of hosts to the next.
+  var localSteps: Int
+  var outer: ParameterAveraging.Settings
 
   init(_ reader: SettingsReader) throws {
     mode = try reader.choice(
@@ -48,9 +51,34 @@ struct ExchangeSettings: Sendable {
     nonFinite = try reader.choice(
       "on_nonfinite", default: NonFinite.stop,
       "a loss or gradient that is not finite ends the run, or its step is left out and counted")
+    localSteps = try reader.integer(
+      "local_steps", default: 1, in: 1...,
+      "steps that the ranks of each host take by themselves before hosts average their parameters; 1 sums all gradients at every step"
+    )
+    outer = ParameterAveraging.Settings(
+      rate: try reader.number(
+        "outer_learning_rate", default: 1, in: .above(0),
+        "multiple of the hosts' mean change that is applied after local steps; 1 without outer momentum is their mean"),
+      momentum: try reader.number(
+        "outer_momentum", default: 0, in: 0..<1, "Nesterov momentum of the changes applied after local steps"))
+    try reader.require(
+      takesLocalSteps || outer == ParameterAveraging.Settings(), about: "outer_learning_rate",
+      "must be 1, and exchange.outer_momentum 0, where exchange.local_steps is 1",
+      remedy: "set exchange.local_steps above 1")
+    try reader.require(
+      mode == .sharded || !takesLocalSteps, about: "local_steps", "must be 1 where exchange.mode is replicated",
+      remedy: "set exchange.mode to sharded")
     try reader.require(
       mode == .sharded || precision == .float32, about: "precision", "must be fp32 where exchange.mode is replicated",
       remedy: "set exchange.mode to sharded")
+  }
+
+  /// Whether hosts train apart from each other between synchronisations.
+  var takesLocalSteps: Bool { localSteps > 1 }
+
+  /// Whether hosts synchronise after batch `index` of an epoch of `count`: each so many batches, and at its end.
+  func isSynchronized(afterBatch index: Int, of count: Int) -> Bool {
+    (index + 1).isMultiple(of: localSteps) || index + 1 == count
   }
 
   /// What the exchange is made with.
