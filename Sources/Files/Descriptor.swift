@@ -70,6 +70,25 @@ package struct Descriptor: ~Copyable, Sendable {
     return Descriptor(number, path: name)
   }
 
+  /// A file of `size` bytes without a name, whose room on the disk is taken at once; it is gone when it is closed.
+  ///
+  /// `what` is what messages call it. Throws `.cannotCreate` where the folder takes no file, `.inputOutput` where it has no
+  /// room for this one.
+  package static func scratch(in folder: URL, size: Int, what: String) throws -> Descriptor {
+    var name = Array(folder.appendingPathComponent(".skiptune-XXXXXX").path.utf8CString)
+    let number = uninterrupted { mkstemp(&name) }
+    guard number >= 0 else { throw Failure.system(.cannotCreate, "\(what) cannot be created here", folder.path) }
+    let file = Descriptor(number, path: folder.path)
+    unlink(name)
+    _ = fcntl(number, F_SETFD, FD_CLOEXEC)
+    // The one call that returns its error instead of setting errno.
+    errno = size > 0 ? posix_fallocate(number, 0, off_t(size)) : 0
+    guard errno == 0 else {
+      throw Failure.system(.inputOutput, "there is no room for \(what), \(size) bytes", folder.path)
+    }
+    return file
+  }
+
   // MARK: Content
 
   /// The size in bytes; 0 for what is no regular file.
@@ -91,6 +110,15 @@ package struct Descriptor: ~Copyable, Sendable {
 
   /// Size and time of the last change.
   package func version() throws -> Version { Version(try status()) }
+
+  /// Bytes that this user may still write to the file's disk.
+  package func freeBytes() throws -> Int {
+    var status = statvfs()
+    guard fstatvfs(number, &status) == 0 else {
+      throw Failure.system(.inputOutput, "the disk cannot be examined", path)
+    }
+    return Int(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+  }
 
   private func status() throws -> stat {
     var status = stat()
@@ -120,6 +148,17 @@ package struct Descriptor: ~Copyable, Sendable {
   /// Writes all of `buffer` after what was written before.
   package func write(_ buffer: UnsafeRawBufferPointer) throws {
     try Self.write(buffer, to: number, path: path)
+  }
+
+  /// Writes all of `buffer` from byte `offset` on.
+  package func write(_ buffer: UnsafeRawBufferPointer, at offset: Int) throws {
+    var done = 0
+    while done < buffer.count {
+      let size = min(buffer.count - done, Self.largestTransfer)
+      let count = uninterrupted { pwrite(number, buffer.baseAddress! + done, size, off_t(offset + done)) }
+      guard count > 0 else { throw Failure.system(.inputOutput, "writing failed", path) }
+      done += count
+    }
   }
 
   /// Writes all of `buffer` to a descriptor that somebody else owns, such as standard error.

@@ -12,6 +12,7 @@ struct PrefixExtractor<Product: MatrixProduct> {
   let transform: ImageTransform
   let seed: UInt64
   let loaderThreads: Int
+  let storage: FeatureSettings
   let product: Product
 
   /// Images that pass the frozen blocks together: enough for full-speed products, small beside the cache.
@@ -27,26 +28,25 @@ struct PrefixExtractor<Product: MatrixProduct> {
     return range.lowerBound / batchSize * batchSize..<min(count, end)
   }
 
-  /// Features of training images, in the given order; `[images * tokens, width]`.
+  /// Features of training images, in the given order.
   ///
   /// A function of (seed, epoch, image): the same on whichever rank, in whichever batch, but for rounding. Throws the
-  /// `Failure` of an image that cannot be read.
-  func extract(_ images: [Int], epoch: Int, onProgress: (Int) throws -> Void) throws -> PrefixFeatures {
-    let layout = model.imagePrefixLayout(count: images.count, upTo: startLayer)
-    let features = Tensor(uninitialized: [layout.tokenCount, model.imageTower.width])
+  /// `Failure` of an image that cannot be read, or of a disk that cannot keep features.
+  func extract(_ images: [Int], epoch: Int, onProgress: (Int) throws -> Void) throws -> FeatureStore {
+    let store = try FeatureStore(count: images.count, model, upTo: startLayer, storage)
     let loader = ImageLoader(
       requests: images.map {
         ImageRequest(url: dataset.url(of: dataset.train[$0]), stream: (UInt32(epoch), UInt32($0)))
       },
       batchSize: Self.batchSize, transform: transform, seed: seed, threads: loaderThreads, lookahead: 2)
     let arena = Arena()
-    let tokens = layout.tokenCount / max(1, layout.count)
     while let batch = try loader.next() {
       arena.reset()
-      let rows = features.rows(batch.range.lowerBound * tokens..<batch.range.upperBound * tokens)
-      model.imagePrefix(batch.pixels, into: rows, upTo: startLayer, arena: arena, by: product)
+      let features = store.scratch(batch.range.count)
+      model.imagePrefix(batch.pixels, into: features, upTo: startLayer, arena: arena, by: product)
+      try store.write(features, of: batch.range)
       try onProgress(batch.range.upperBound)
     }
-    return PrefixFeatures(features, layout)
+    return store
   }
 }

@@ -86,7 +86,7 @@ struct TrainingLoop<Product: MatrixProduct> {
     let images = epochShares.flatMap { $0 }
     let extracted = PrefixExtractor<Product>.wholeBatches(firstImage..<firstImage + imageCount, of: images.count)
     var extraction: Duration = .zero
-    let features: PrefixFeatures
+    let features: FeatureStore
     do {
       features = try timed(&extraction) { try extract(Array(images[extracted]), epoch: epoch) }
     } catch let failure as Failure where failure.status == .requeue {
@@ -102,7 +102,7 @@ struct TrainingLoop<Product: MatrixProduct> {
 
   /// Takes one step for each of this rank's shares; `features` hold their images in the same order from `firstImage` on.
   private func runSteps(
-    _ shares: [[Int]], _ features: PrefixFeatures, firstImage: Int, batchCount: Int, _ outcome: inout Outcome
+    _ shares: [[Int]], _ features: FeatureStore, firstImage: Int, batchCount: Int, _ outcome: inout Outcome
   ) throws -> Duration {
     let epoch = outcome.position.epoch
     let rates = Dictionary(uniqueKeysWithValues: Encoder.allCases.map { ($0, rate(of: $0, epoch: epoch)) })
@@ -119,7 +119,8 @@ struct TrainingLoop<Product: MatrixProduct> {
         || index + 1 == shares.count
       let (result, news) = try trace.span("step \(number)", .run) {
         try takeStep(
-          number, features.window(firstImage..<firstImage + share.count), share, rates, synchronizes: synchronizes)
+          number, try features.features(of: firstImage..<firstImage + share.count), share, rates,
+          synchronizes: synchronizes)
       }
       firstImage += share.count
       total += result.time
@@ -176,7 +177,7 @@ struct TrainingLoop<Product: MatrixProduct> {
     try checkpoints.save(outcome.progress)
   }
 
-  private func extract(_ images: [Int], epoch: Int) throws -> PrefixFeatures {
+  private func extract(_ images: [Int], epoch: Int) throws -> FeatureStore {
     collectives.meter.place = "\(title(epoch)), features"
     report.start("\(title(epoch)) features", unit: "image", total: images.count)
     defer { report.dropProgress() }

@@ -132,9 +132,9 @@ public struct TrainingRun<Product: MatrixProduct> {
     let model = inputs.model
     let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
     let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
-    let tokens = model.imagePrefixLayout(count: 1, upTo: trained.startLayer).tokenCount
     let exchanges = (0..<steps).count { settings.exchange.isSynchronized(afterBatch: $0, of: steps) }
-    let features = steps * share * tokens * model.imageTower.width * MemoryLayout<Float>.stride
+    let features = settings.features.words(
+      images: steps * share, elementsPerImage: FeatureStore.elementsPerImage(model, upTo: trained.startLayer))
     return [
       "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) training images of "
         + "\(inputs.training.classNames.count) classes",
@@ -147,7 +147,7 @@ public struct TrainingRun<Product: MatrixProduct> {
         ? "hosts average \(Readable.bytes(trained.byteCount)) of parameters \(Readable.count(exchanges)) times an epoch, "
           + "and exchange nothing else meanwhile" : nil,
       "per rank: weights \(Readable.bytes(model.parameters.values.count * MemoryLayout<Float>.stride)), gradients and momentum "
-        + "\(Readable.bytes(2 * trained.byteCount)), image features of an epoch up to \(Readable.bytes(features))",
+        + "\(Readable.bytes(2 * trained.byteCount)), \(features)",
     ].compactMap { $0 }
   }
 
@@ -159,9 +159,20 @@ public struct TrainingRun<Product: MatrixProduct> {
       try RunCheckpoints.judgePaths(start, in: checkpointFolder)
       let inputs = try RunInputs(settings, worldSize: collectives.worldSize)
       // One look per node is enough: its ranks see the same disks.
-      if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
+      if collectives.nodeRank == 0 {
+        try inputs.verifyImagesExist()
+        try judgeFeatures(inputs)
+      }
       return inputs
     }
+  }
+
+  /// Throws where the ranks of this node have no room for the features of an epoch.
+  private func judgeFeatures(_ inputs: RunInputs) throws {
+    let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
+    try settings.features.judge(
+      images: try inputs.plan(settings, epoch: 0).count * share, ranks: collectives.nodeSize,
+      elementsPerImage: FeatureStore.elementsPerImage(inputs.model, upTo: settings.method.startLayer))
   }
 
   /// Brings back the state to go on from, or tests the untuned model and begins with it or with another run's parameters.
@@ -299,7 +310,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     PrefixExtractor(
       model: inputs.model, startLayer: settings.method.startLayer, dataset: inputs.training,
       transform: inputs.trainingTransform, seed: UInt64(settings.seed), loaderThreads: loaderThreads,
-      product: environment.product)
+      storage: settings.features, product: environment.product)
   }
 
   private var loaderThreads: Int { settings.limits.loaderThreads ?? environment.threads }

@@ -31,12 +31,21 @@ struct PlannedTaskOptions: ParsableArguments {
   var batchPerRank: Int?
   @Option(help: "Training images (16 of each class unless given).")
   var images: Int?
+  @Option(help: "What image features are kept in: fp32, fp16 or bf16.")
+  var featureStorage = FeatureStorage.fp32
+  @Option(help: "Most MB of image features that a rank keeps in memory, the rest in a file.")
+  var featureMemoryMb: Double?
   @Option(help: "Milliseconds that one thread takes to decode and crop an image.")
   var decodeMs = 5.0
   @Option(help: "MB a second that a node's disk takes.")
   var diskMbS = 500.0
   @Option(help: "Ranks on each node.")
   var ranksPerNode = 1
+
+  /// Numbers that features are kept in.
+  enum FeatureStorage: String, ExpressibleByArgument, CaseIterable {
+    case fp32, fp16, bf16
+  }
 
   /// Judges the options and puts them together.
   func scenario(_ configuration: CLIPConfiguration, exchange: Scenario.Exchange) throws -> Scenario {
@@ -58,11 +67,18 @@ struct PlannedTaskOptions: ParsableArguments {
     guard batch == nil || batchPerRank == nil else {
       throw Failure(.usage, at: "--batch", "contradicts --batch-per-rank", remedy: "give one of the two")
     }
-    return Scenario(
+    guard featureMemoryMb.map({ $0 >= 0 && $0.isFinite }) ?? true else {
+      throw Failure(
+        .usage, at: "--feature-memory-mb \(featureMemoryMb!)", "must be at least 0", remedy: "give 500, say")
+    }
+    var scenario = Scenario(
       configuration, .skipTuning(startLayer: startLayer, .init(ratio: keepRatio, cap: keepCap)),
       classes: PromptSet(count: classes, length: Double(tokens), shared: Double(min(sharedTokens, tokens - 1))),
       batch: batch.map { .global($0) } ?? .perRank(batchPerRank ?? 4), epochImages: images ?? 16 * classes,
       ranksPerNode: ranksPerNode, exchange: exchange, decodeSeconds: decodeMs / 1e3, diskBandwidth: diskMbS * 1e6)
+    scenario.features.bytesPerElement = featureStorage == .fp32 ? 4 : 2
+    scenario.features.memoryBytes = featureMemoryMb.map { Int(min($0 * 1e6, 0x1p53)) }
+    return scenario
   }
 
   private func judge(_ configuration: CLIPConfiguration) throws {

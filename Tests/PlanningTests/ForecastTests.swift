@@ -105,6 +105,18 @@ import Testing
     #expect(rare.memory.momentum > 2 * half.memory.momentum && rare.compute > half.compute)
   }
 
+  @Test func featuresTakeWhatIsKeptInMemory() throws {
+    var scenario = try Self.scenario()
+    let whole = try #require(Forecast(scenario, on: Self.machine, ranks: 2)).memory.features
+    // 200 images of 197 tokens and 768 floats; the texts of 100 classes stay as they are.
+    let images = 200 * 197 * 768
+    scenario.features.bytesPerElement = 2
+    #expect(try #require(Forecast(scenario, on: Self.machine, ranks: 2)).memory.features == whole - 2 * images)
+    scenario.features.memoryBytes = 1_000_000
+    let bounded = try #require(Forecast(scenario, on: Self.machine, ranks: 2)).memory.features
+    #expect(bounded == whole - 4 * images + 1_000_000)
+  }
+
   @Test func aStepNeedsAnImageForEachRank() throws {
     let scenario = try Self.scenario(.global(4))
     #expect(Forecast(scenario, on: Self.machine, ranks: 4)?.imagesPerRank == 1)

@@ -200,8 +200,8 @@ private struct LocalStepsReference {
     let extractor = PrefixExtractor(
       model: inputs.model, startLayer: trained.startLayer, dataset: inputs.training,
       transform: inputs.trainingTransform,
-      seed: UInt64(settings.seed), loaderThreads: 1, product: product)
-    let features = try extractor.extract(images, epoch: epoch) { _ in }
+      seed: UInt64(settings.seed), loaderThreads: 1, storage: settings.features, product: product)
+    let features = try extractor.extract(images, epoch: epoch) { _ in }.features(of: images.indices)
     let outcome = try host.step.run(
       images: features, labels: images.map { inputs.training.train[$0].label }, globalBatch: images.count, step: number,
       exchange: WholeBatch(host.step.gradients))

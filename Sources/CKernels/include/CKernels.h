@@ -36,6 +36,17 @@ void skt_take_back(float *x, float *change, const float *former, size_t count, f
 /// 1 if every element is finite
 int skt_all_finite(const float *x, size_t count);
 
+// narrow.c: 16-bit floats for storage, rounded to nearest, ties to even
+
+/// q = binary16(x); 0 if a finite element became infinite
+int skt_to_fp16(uint16_t *q, const float *x, size_t count);
+/// x = q, exact
+void skt_from_fp16(float *x, const uint16_t *q, size_t count);
+/// q = bfloat16(x); 0 if a finite element became infinite
+int skt_to_bf16(uint16_t *q, const float *x, size_t count);
+/// x = q, exact
+void skt_from_bf16(float *x, const uint16_t *q, size_t count);
+
 // triad.c
 
 /// a[i] = b[i] + scale * c[i]: measures what the memory gives

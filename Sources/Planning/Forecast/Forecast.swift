@@ -179,6 +179,7 @@ private struct Engine {
       scenario.configuration, startLayer: scenario.startLayer, images: imagesPerRank, texts: texts,
       epochImages: (scenario.epochImages + ranks - 1) / ranks, classes: scenario.texts(scenario.classes.count),
       ownedParameters: ownedParameters + averagedParameters, trainedParameters: work.parameters,
+      kept: scenario.features,
       trainsEmbeddings: scenario.trainsEmbeddings)
   }
 

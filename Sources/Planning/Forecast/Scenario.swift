@@ -42,6 +42,17 @@ public struct Scenario: Sendable {
     public init() {}
   }
 
+  /// How image features of an epoch are kept.
+  public struct Features: Sendable, Equatable {
+    /// Bytes of a number: 4 (fp32) or 2 (fp16, bf16).
+    public var bytesPerElement = 4
+    /// Most bytes that a rank keeps in memory, the rest being in a file; nil for all.
+    public var memoryBytes: Int?
+
+    /// The program's defaults.
+    public init() {}
+  }
+
   /// The model's shape.
   public var configuration: CLIPConfiguration
   /// What is trained of it.
@@ -58,6 +69,8 @@ public struct Scenario: Sendable {
   public var ranksPerNode: Int
   /// How ranks work together.
   public var exchange: Exchange
+  /// How image features are kept.
+  public var features = Features()
   /// Seconds that one thread takes to read, decode and crop an image.
   public var decodeSeconds: Double
   /// What a node's disk, or its share of a common one, takes in bytes a second.

@@ -10,7 +10,8 @@ public struct StepMemory: Sendable, Equatable {
   public var momentum: Int
   /// What the forward pass keeps for the backward pass, and the most that a backward pass needs beside.
   public var activations: Int
-  /// Image features of an epoch's share and text features of all classes, at the start layer.
+  /// Image features of an epoch's share as far as they are kept in memory, and text features of all classes, at the start
+  /// layer.
   public var features: Int
 
   /// All of it; the program, its libraries' buffers and images in flight come on top.
@@ -24,10 +25,12 @@ public struct StepMemory: Sendable, Equatable {
   ///   - epochImages: Images of this rank in an epoch, whose features are kept.
   ///   - classes: Prompts of all classes, whose features are kept.
   ///   - ownedParameters: Trained parameters whose momentum this rank holds.
+  ///   - kept: How image features are kept.
   ///   - trainsEmbeddings: Whether embeddings are trained too; features at the start layer are then not kept.
   public init(
     _ configuration: CLIPConfiguration, startLayer: Int, images: Int, texts: SequenceBatch, epochImages: Int,
-    classes: SequenceBatch, ownedParameters: Int, trainedParameters: Int, trainsEmbeddings: Bool = false
+    classes: SequenceBatch, ownedParameters: Int, trainedParameters: Int, kept: Scenario.Features = .init(),
+    trainsEmbeddings: Bool = false
   ) {
     let float = MemoryLayout<Float>.stride
     let pictures = configuration.imageBatch(images, from: startLayer)
@@ -37,10 +40,11 @@ public struct StepMemory: Sendable, Equatable {
     activations =
       float * Self.activations(configuration, startLayer: startLayer, [(.image, pictures), (.text, texts)])
     let imageFeatures = configuration.imageBatch(epochImages, from: startLayer).rows * configuration.vision.width
+    let inMemory = min(kept.bytesPerElement * imageFeatures, kept.memoryBytes ?? .max)
     let textFeatures = classes.rows * configuration.text.width
     features =
       trainsEmbeddings
-      ? 0 : float * (imageFeatures + textFeatures + classes.count * configuration.embeddingWidth)
+      ? 0 : inMemory + float * (textFeatures + classes.count * configuration.embeddingWidth)
   }
 
   /// Floats of both encoders' tapes, which live until the step's end, and the larger backward pass.

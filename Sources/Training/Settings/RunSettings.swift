@@ -23,6 +23,7 @@ public struct RunSettings: Sendable {
   var batch: BatchSettings
   var optimizer: OptimizerSettings
   var exchange: ExchangeSettings
+  var features: FeatureSettings
   var augmentation: AugmentationSettings
   var evaluation: EvaluationSettings
   var checkpoint: CheckpointSettings
@@ -65,6 +66,8 @@ public struct RunSettings: Sendable {
     }
     optimizer = try reader.section("optim", "SGD and its schedule", OptimizerSettings.init)
     exchange = try reader.section("exchange", "what ranks exchange at a step", ExchangeSettings.init)
+    features = try reader.section(
+      "features", "image features of an epoch, kept until their steps", FeatureSettings.init)
     augmentation = try reader.section("augment", "random crops of the training images", AugmentationSettings.init)
     evaluation = try reader.section("evaluate", "how accuracy is measured", EvaluationSettings.init)
     checkpoint = try reader.section("checkpoint", "saving of training's state", CheckpointSettings.init)
