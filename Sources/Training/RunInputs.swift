@@ -69,6 +69,11 @@ struct RunInputs: Sendable {
   }
 
   private static func trainingPart(of dataset: Dataset, _ settings: RunSettings) throws -> Dataset {
+    guard !dataset.train.isEmpty else {
+      throw Failure(
+        .missingInput, at: "data.name", "\(dataset.name) has no training images here",
+        remedy: "train on another data set; skiptune evaluate tests on this one")
+    }
     let sampled = try settings.data.shots.map { try dataset.fewShot(shots: $0, seed: settings.seed) } ?? dataset
     return try sampled.subset(settings.task.trainingSubset)
   }

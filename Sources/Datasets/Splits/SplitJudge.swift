@@ -1,7 +1,7 @@
 import Diagnostics
 
-/// The lists of a split, by their keys in the file.
-enum SplitList: String, CaseIterable {
+/// The lists of a split, by their names in files and folders.
+public enum SplitList: String, Sendable, CaseIterable {
   case train
   case validation = "val"
   case test
@@ -11,21 +11,33 @@ enum SplitList: String, CaseIterable {
 struct SplitJudge {
   /// Where the lists come from.
   let place: String?
+  /// File and line of each list's items, where they come from lines of text; otherwise messages count items from 0.
+  var lines: [SplitList: SourceLines] = [:]
+  /// Lists that may not be empty.
+  var required: Set<SplitList> = [.train, .test]
+
+  /// The lines of a file that items were read from.
+  struct SourceLines {
+    let file: String
+    /// Of each item, from 1.
+    let numbers: [Int]
+  }
 
   /// The class names by label, or a `Failure(.badData)` about the first rule that is broken.
   func classNames(of lists: [(list: SplitList, items: [DatasetItem])]) throws -> [String] {
-    for (list, items) in lists where items.isEmpty && list != .validation {
-      throw failure("the list \"\(list.rawValue)\" is empty; training and testing need images")
+    for (list, items) in lists where items.isEmpty && required.contains(list) {
+      throw Failure(
+        .badData, at: place, "the list \"\(list.rawValue)\" is empty; training and testing need images")
     }
     var firstUse: [Int: (className: String, list: SplitList, index: Int)] = [:]
     for (list, items) in lists {
       for (index, item) in items.enumerated() {
-        if let rule = Self.brokenRule(of: item) { throw failure("\(list.rawValue)[\(index)]: \(rule)") }
+        if let rule = Self.brokenRule(of: item) { throw failure(list, index, separator: ": ", rule) }
         let known = firstUse[item.label]
         guard known == nil || known?.className == item.className else {
-          let first = known.map { "\($0.list.rawValue)[\($0.index)] names it \"\($0.className)\"" } ?? ""
+          let first = known.map { "\(name($0.list, $0.index)) names it \"\($0.className)\"" } ?? ""
           throw failure(
-            "\(list.rawValue)[\(index)] names label \(item.label) \"\(item.className)\", but \(first)",
+            list, index, separator: " ", "names label \(item.label) \"\(item.className)\", but \(first)",
             remedy: "give each label one class name")
         }
         if known == nil { firstUse[item.label] = (item.className, list, index) }
@@ -33,8 +45,8 @@ struct SplitJudge {
     }
     let labels = firstUse.keys.sorted()
     if let gap = labels.indices.first(where: { labels[$0] != $0 }) {
-      throw failure(
-        "no image has label \(gap), though labels go up to \(labels[labels.count - 1])",
+      throw Failure(
+        .badData, at: place, "no image has label \(gap), though labels go up to \(labels[labels.count - 1])",
         remedy: "labels must be 0, 1, 2, ... without gaps over train, val and test")
     }
     return labels.compactMap { firstUse[$0]?.className }
@@ -53,7 +65,15 @@ struct SplitJudge {
     return nil
   }
 
-  private func failure(_ problem: String, remedy: String? = nil) -> Failure {
-    Failure(.badData, at: place, problem, remedy: remedy)
+  /// How messages call an item.
+  private func name(_ list: SplitList, _ index: Int) -> String {
+    lines[list].map { "\($0.file):\($0.numbers[index])" } ?? "\(list.rawValue)[\(index)]"
+  }
+
+  private func failure(
+    _ list: SplitList, _ index: Int, separator: String, _ problem: String, remedy: String? = nil
+  ) -> Failure {
+    guard lines[list] == nil else { return Failure(.badData, at: name(list, index), problem, remedy: remedy) }
+    return Failure(.badData, at: place, name(list, index) + separator + problem, remedy: remedy)
   }
 }

@@ -10,55 +10,10 @@ import SkipTuning
 struct ModelSettings: Sendable {
   var path: URL
 
-  init(_ reader: SettingsReader) throws {
+  init(_ reader: SettingsReader, isRequired: Bool) throws {
     path = try reader.path(
-      "path", default: nil,
+      "path", default: isRequired ? nil : ".",
       "Hugging Face CLIP folder: config.json, model.safetensors, tokenizer, preprocessor_config.json")
-  }
-}
-
-/// The images and their classes.
-struct DataSettings: Sendable {
-  var root: URL
-  var name: String
-  var folder: String?
-  var imageRoot: String?
-  var splitFile: String?
-  var template: String?
-  /// Training images per class; nil for all.
-  var shots: Int?
-
-  init(_ reader: SettingsReader) throws {
-    root = try reader.path("root", default: nil, "folder that holds one folder per data set")
-    name = try reader.string(
-      "name", default: nil, example: "DescribableTextures", "data set, by its published name or your own")
-    folder = try reader.optionalString(
-      "folder", example: "dtd", "the data set's folder in the root, if not the usual one")
-    imageRoot = try reader.optionalString(
-      "image_root", example: "images", "where image paths start, relative to the folder")
-    splitFile = try reader.optionalString(
-      "split_file", example: "split.json", "JSON with lists train, val and test of [path, label, class name]")
-    template = try reader.optionalString(
-      "template", example: "a photo of a {}.", "prompt; {} stands for the class name; default: the published one")
-    try reader.require(
-      template.map { (try? PromptTemplate($0)) != nil } ?? true, about: "template",
-      "must hold {} exactly once, where the class name goes", remedy: "write for example \"\(PromptTemplate.fallback)\""
-    )
-    shots = try reader.optionalInteger("shots", in: 1..., "training images per class; without it, all of them")
-  }
-
-  /// The data set that these settings name.
-  ///
-  /// Throws `Failure(.usage)`; does not look at the disk.
-  func location() throws -> DatasetLocation {
-    do {
-      return try DatasetLocation(
-        name: name, dataRoot: root, folder: folder, imageRoot: imageRoot, splitFile: splitFile, promptTemplate: template
-      )
-    } catch var failure as Failure {
-      failure.place = failure.place ?? "data.name"
-      throw failure
-    }
   }
 }
 

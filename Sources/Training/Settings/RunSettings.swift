@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Diagnostics
 import Foundation
 
@@ -35,6 +36,8 @@ public struct RunSettings: Sendable {
     case training
     /// What only training needs may be left out: a run directory and a batch size.
     case evaluation
+    /// Looking at a data set: the model may be left out too.
+    case data
   }
 
   /// Reads the whole configuration and judges it: value, rule and way out of the first problem, with file and line.
@@ -43,6 +46,13 @@ public struct RunSettings: Sendable {
   ) {
     let (settings, resolved) = try ResolvedConfiguration.read(source) { try RunSettings($0, purpose) }
     return (settings, resolved)
+  }
+
+  /// Reads the whole configuration, of which a data set is wanted.
+  ///
+  /// Throws as `read(_:for:)`, and `Failure(.usage)` for a data set that nothing is known of. The disk is not looked at.
+  public static func dataset(_ source: ConfigurationSource) throws -> DatasetLocation {
+    try read(source, for: .data).settings.data.location()
   }
 
   /// Every setting with its default, rule and meaning.
@@ -58,7 +68,9 @@ public struct RunSettings: Sendable {
       "draws the few-shot subset, the batches, the augmentations and the CSkip mask; the published seeds are 1, 2 and 3"
     )
     task = try reader.choice("task", default: .baseToNew, "which classes are trained and tested")
-    model = try reader.section("model", "the CLIP that is adapted", ModelSettings.init)
+    model = try reader.section("model", "the CLIP that is adapted") { reader in
+      try ModelSettings(reader, isRequired: purpose != .data)
+    }
     data = try reader.section("data", "the images and their classes", DataSettings.init)
     method = try reader.section("method", "what is skipped", MethodSettings.init)
     batch = try reader.section("batch", "images per step, and their order") { reader in

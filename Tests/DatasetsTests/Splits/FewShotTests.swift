@@ -17,7 +17,7 @@ import Testing
 
   static let dataset = Result {
     try DatasetLocation(
-      name: "synthetic", dataRoot: Goldens.url("fewshot"), folder: ".", splitFile: "split.json"
+      name: "synthetic", dataRoot: Goldens.url("fewshot"), folder: ".", layout: .splitFile("split.json")
     ).read()
   }
 

@@ -25,7 +25,8 @@ import Testing
 
   @Test func settingsReplaceWhatTheCatalogueSays() throws {
     let location = try DatasetLocation(
-      name: "eurosat", dataRoot: Self.root, folder: "/elsewhere/eurosat", imageRoot: "images", splitFile: "my.json",
+      name: "eurosat", dataRoot: Self.root, folder: "/elsewhere/eurosat", imageRoot: "images",
+      layout: .splitFile("my.json"),
       promptTemplate: "{}")
     #expect(location.imageRoot.path == "/elsewhere/eurosat/images")
     #expect(location.layout == .splitFile(URL(filePath: "/elsewhere/eurosat/my.json")))
@@ -33,14 +34,14 @@ import Testing
   }
 
   @Test func anUnknownNameNeedsItsSplitFile() throws {
-    let own = try DatasetLocation(name: "mine", dataRoot: Self.root, splitFile: "split.json")
+    let own = try DatasetLocation(name: "mine", dataRoot: Self.root, layout: .splitFile("split.json"))
     #expect(own.imageRoot.path == "/data/mine")
     #expect(own.layout == .splitFile(URL(filePath: "/data/mine/split.json")))
     #expect(own.promptTemplate.prompt(for: "red_car") == "a photo of a red car.")
   }
 
   @Test(arguments: [
-    ("OxfordPet", "did you mean OxfordPets?"), ("mine", "give its split file too, or choose one of Calt"),
+    ("OxfordPet", "did you mean OxfordPets?"), ("mine", "data.layout, or choose one of ImageNet, Calt"),
   ])
   func anUnknownNameIsRefused(name: String, words: String) throws {
     let failure = try #require(SplitFileTests.failure { try DatasetLocation(name: name, dataRoot: Self.root) })
@@ -52,7 +53,7 @@ import Testing
     for entry in DatasetCatalog.entries {
       #expect(try PromptTemplate(entry.promptTemplate).description == entry.promptTemplate)
     }
-    #expect(DatasetCatalog.entries.count == 9)
+    #expect(DatasetCatalog.entries.count == 15)
   }
 
   @Test(arguments: ["a photo", "{} and {}", ""])
@@ -67,7 +68,8 @@ import Testing
     let items = (0..<8).map { DatasetItem(path: "a/\($0) %41.jpg", label: 0, className: "a") }
     _ = try scratch.file("mine/images/\(items[0].path)", Data())
     try SplitFile(train: items, validation: [], test: [items[0]]).write(to: scratch.url.appending(path: "mine/s.json"))
-    let location = try DatasetLocation(name: "mine", dataRoot: scratch.url, imageRoot: "images", splitFile: "s.json")
+    let location = try DatasetLocation(
+      name: "mine", dataRoot: scratch.url, imageRoot: "images", layout: .splitFile("s.json"))
     let dataset = try location.read()
     #expect(dataset.train == items)
     #expect(dataset.url(of: items[0]).path == scratch.url.path + "/mine/images/a/0 %41.jpg")
