@@ -77,7 +77,8 @@ let package = Package(
       ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "ShardFiles", "Checkpoints", "CLIPModel"]),
 
     // Data.
-    module("Datasets", ["Diagnostics", "Files", "Tensors", "StrictJSON", "CImageShims"]),
+    module("RestrictedPickle", ["Diagnostics"]),
+    module("Datasets", ["Diagnostics", "Files", "Tensors", "StrictJSON", "CImageShims", "RestrictedPickle"]),
 
     // The program.
     module("Reporting", ["Diagnostics", "Files", .product(name: "Logging", package: "swift-log")]),
@@ -146,6 +147,7 @@ let package = Package(
       "SkipTuningTests",
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Safetensors", "CLIPModel", "SkipTuning", "Optimization"]),
     tests("DatasetsTests", ["Diagnostics", "Tensors", "Datasets", "Safetensors"]),
+    tests("RestrictedPickleTests", ["Diagnostics", "RestrictedPickle"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",

@@ -18,10 +18,10 @@ struct RunInputs: Sendable {
   /// Throws `Failure` for whatever is wrong with them or does not fit together. Whether image files exist is not looked at.
   init(_ settings: RunSettings, worldSize: Int) throws {
     globalBatch = try Self.globalBatch(settings, worldSize: worldSize)
-    order = settings.batch.order ?? .published(shots: settings.data.shots, groupSize: settings.batch.groupSize)
-
     test = try TestInputs(settings)
-    training = try Self.trainingPart(of: test.whole, settings)
+    let shots: Int?
+    (training, shots) = try Self.trainingPart(of: test.whole, settings)
+    order = settings.batch.order ?? .published(shots: shots, groupSize: settings.batch.groupSize)
     try Self.judge(settings, test.model, classCount: training.classNames.count)
     prompts = try test.prompter.prompts(training.classNames)
     trainingTransform = ImageTransform(test.preprocessing, augmentation: settings.augmentation.augmentation)
@@ -68,14 +68,14 @@ struct RunInputs: Sendable {
     return size
   }
 
-  private static func trainingPart(of dataset: Dataset, _ settings: RunSettings) throws -> Dataset {
+  private static func trainingPart(of dataset: Dataset, _ settings: RunSettings) throws -> (Dataset, shots: Int?) {
     guard !dataset.train.isEmpty else {
       throw Failure(
         .missingInput, at: "data.name", "\(dataset.name) has no training images here",
         remedy: "train on another data set; skiptune evaluate tests on this one")
     }
-    let sampled = try settings.data.shots.map { try dataset.fewShot(shots: $0, seed: settings.seed) } ?? dataset
-    return try sampled.subset(settings.task.trainingSubset)
+    let choice = try settings.data.trainingChoice(of: dataset, seed: settings.seed)
+    return (try choice.dataset.subset(settings.task.trainingSubset), choice.shots)
   }
 
   private static func judge(

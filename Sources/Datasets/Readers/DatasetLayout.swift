@@ -70,7 +70,7 @@ public enum OwnLayout: Sendable, Equatable {
 
 extension URL {
   /// `path` inside this folder, or `path` itself where it is absolute; the folder where it is empty.
-  func resolving(_ path: String) -> URL {
+  package func resolving(_ path: String) -> URL {
     if path.isEmpty { return self }
     return path.hasPrefix("/") ? URL(filePath: path) : appending(path: path)
   }

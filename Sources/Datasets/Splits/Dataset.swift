@@ -48,7 +48,12 @@ public struct Dataset: Sendable, Equatable {
 
   /// The image file of `item`.
   public func url(of item: DatasetItem) -> URL {
-    imageRoot.appending(path: item.path, directoryHint: .notDirectory)
+    url(ofPath: item.path)
+  }
+
+  /// The image file at a path of an item.
+  public func url(ofPath path: String) -> URL {
+    imageRoot.appending(path: path, directoryHint: .notDirectory)
   }
 
   /// Makes sure, before hours of work, that the image of each of `items` is there.

@@ -34,4 +34,10 @@ public struct PromptTemplate: Sendable, Equatable, CustomStringConvertible {
   public static func promptName(_ className: String) -> String {
     className.replacing("_", with: " ")
   }
+
+  /// A class name as the model sees it, which tells neither letter case nor spacing: names that are equal here cannot be
+  /// told apart by any prompt.
+  public static func comparableName(_ className: String) -> String {
+    promptName(className).lowercased().split(whereSeparator: \.isWhitespace).joined(separator: " ")
+  }
 }

@@ -69,18 +69,22 @@ public struct SplitFile: Sendable, Equatable {
   /// The file is written aside and renamed. Throws `Failure`: `.cannotCreate` when the folder does not take it,
   /// `.inputOutput` when writing fails part-way.
   public func write(to url: URL) throws {
-    let lists = [(SplitList.train, train), (.validation, validation), (.test, test)].map { list, items in
-      let lines = items.map { item in
-        "[\(JSONText.quoted(item.path)), \(item.label), \(JSONText.quoted(item.className))]"
-      }
-      return "\"\(list.rawValue)\": [\n\(lines.joined(separator: ",\n"))\n]"
-    }
+    let lists = [(SplitList.train, train), (.validation, validation), (.test, test)].map(Self.text)
     try AtomicFile.write(Data("{\n\(lists.joined(separator: ",\n"))\n}\n".utf8), to: url)
   }
 }
 
 extension SplitFile {
-  private static func items(of list: SplitList, from cursor: inout JSONCursor) throws -> [DatasetItem] {
+  /// A list with its key, one item a line.
+  static func text(of list: SplitList, _ items: [DatasetItem]) -> String {
+    let lines = items.map { item in
+      "[\(JSONText.quoted(item.path)), \(item.label), \(JSONText.quoted(item.className))]"
+    }
+    return "\"\(list.rawValue)\": [\n\(lines.joined(separator: ",\n"))\n]"
+  }
+
+  /// Reads a list of items.
+  static func items(of list: SplitList, from cursor: inout JSONCursor) throws -> [DatasetItem] {
     var items: [DatasetItem] = []
     try cursor.array("the list \"\(list.rawValue)\"") { cursor, index in
       do {

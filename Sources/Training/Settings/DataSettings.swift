@@ -14,6 +14,8 @@ struct DataSettings: Sendable {
   var template: String?
   /// Training images per class; nil for all.
   var shots: Int?
+  /// A file that names the training images, instead of a draw; nil for none.
+  var subset: String?
 
   /// The words of `data.layout`.
   enum Layout: String, CaseIterable {
@@ -39,6 +41,10 @@ struct DataSettings: Sendable {
       "must hold {} exactly once, where the class name goes", remedy: "write for example \"\(PromptTemplate.fallback)\""
     )
     shots = try reader.optionalInteger("shots", in: 1..., "training images per class; without it, all of them")
+    subset = try reader.optionalString(
+      "subset", example: "split_fewshot/shot_{shots}-seed_{seed}.pkl",
+      "JSON or published .pkl file of the few-shot subset to train on instead of drawing it, relative to the folder; "
+        + "{shots} and {seed} stand for the run's")
   }
 
   private static func layout(_ reader: SettingsReader) throws -> OwnLayout? {
