@@ -83,6 +83,9 @@ let package = Package(
     // The program.
     module("Reporting", ["Diagnostics", "Files", .product(name: "Logging", package: "swift-log")]),
     module(
+      "DatasetVerification",
+      ["Diagnostics", "StrictJSON", "Collectives", "ShardFiles", "Datasets", "Reporting"]),
+    module(
       "Evaluation",
       ["Diagnostics", "Tensors", "Kernels", "Collectives", "CLIPModel", "Datasets"]),
     module(
@@ -103,7 +106,7 @@ let package = Package(
       dependencies: [
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
-        "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning",
+        "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -148,6 +151,9 @@ let package = Package(
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Safetensors", "CLIPModel", "SkipTuning", "Optimization"]),
     tests("DatasetsTests", ["Diagnostics", "Tensors", "Datasets", "Safetensors"]),
     tests("RestrictedPickleTests", ["Diagnostics", "RestrictedPickle"]),
+    tests(
+      "DatasetVerificationTests",
+      ["Diagnostics", "Collectives", "ShardFiles", "Datasets", "Reporting", "DatasetVerification"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",

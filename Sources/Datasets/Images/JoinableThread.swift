@@ -5,7 +5,7 @@ import Darwin
 #endif
 
 /// A thread that can be waited for, and whose creation may fail in a way the caller sees (Foundation's can do neither).
-struct JoinableThread: @unchecked Sendable {
+package struct JoinableThread: @unchecked Sendable {
   private let handle: pthread_t
 
   private final class Body: Sendable {
@@ -15,7 +15,7 @@ struct JoinableThread: @unchecked Sendable {
   }
 
   /// Starts a thread that calls `body` once; nil when the system grants no more threads.
-  init?(_ body: @escaping @Sendable () -> Void) {
+  package init?(_ body: @escaping @Sendable () -> Void) {
     let context = Unmanaged.passRetained(Body(body))
     #if canImport(Glibc)
     var handle = pthread_t()
@@ -39,5 +39,5 @@ struct JoinableThread: @unchecked Sendable {
   }
 
   /// Waits for the end of `body`; to be called exactly once.
-  func join() { pthread_join(handle, nil) }
+  package func join() { pthread_join(handle, nil) }
 }
