@@ -136,7 +136,7 @@ extension EndToEnd {
       }
       let outcome = try Program.run(["data", "list", "--root", path])
       #expect(outcome.status == 0)
-      #expect(outcome.stdout.contains(/FGVCAircraft +variant lists +48 +11 +6 +4 +a bright photo/), "\(outcome.stdout)")
+      #expect(outcome.stdout.contains(/FGVCAircraft +variant lists +present +48 +11 +6 +4 +a bright photo/), "\(outcome.stdout)")
       #expect(outcome.stdout.contains(/EuroSAT +split file +unreadable/))
       #expect(outcome.stdout.contains(/ImageNetR +WordNet folders +absent/))
       #expect(outcome.stdout.contains("split_zhou_EuroSAT.json:1:2: malformed JSON"))
@@ -172,7 +172,7 @@ extension EndToEnd {
       for row in rows.map(cells) {
         let items = try #require(expected[row[0]])
         let counts = [items.train.count, items.val.count, items.test.count, items.class_names.count]
-        #expect(Array(row[2...5]) == counts.map(String.init))
+        #expect(Array(row[3...6]) == counts.map(String.init))
       }
     }
 
@@ -185,7 +185,7 @@ extension EndToEnd {
       let settings = ["data.root=\(task.data.path)", "data.name=stripes", "data.split_file=split.json"]
       let short = try Program.run(["data", "list"] + settings.flatMap { ["--set", $0] })
       #expect(short.status == 0, "\(short.stderr)")
-      #expect(short.stdout.contains(/stripes +split file +80 +10 +50 +10/), "\(short.stdout)")
+      #expect(short.stdout.contains(/stripes +split file +present +80 +10 +50 +10/), "\(short.stdout)")
     }
 
     @Test func trainingOnAWrittenSubsetIsTrainingOnTheDrawnOne() throws {

@@ -13,26 +13,28 @@ extension DataCommand {
 
     func run() throws {
       guard datasets.isGiven else { return print(Self.catalogue.terminal, terminator: "") }
-      var table = TextTable(columns: ["data set", "layout", "train", "val", "test", "classes", "prompt", "folder"])
+      var table = TextTable(columns: [
+        "data set", "layout", "state", "train", "val", "test", "classes", "prompt", "folder",
+      ])
       var failures: [Failure] = []
       for location in try datasets.locations() { table.append(Self.row(location, &failures)) }
       print(table.terminal, terminator: "")
       for failure in failures { print("\n\(failure)") }
     }
 
-    /// Counts of a data set; `absent` where its folder is not there, `unreadable` where something is wrong with it.
+    /// State and counts of a data set: `absent` where its folder is not there, `unreadable` where something is wrong.
     private static func row(_ location: DatasetLocation, _ failures: inout [Failure]) -> [String?] {
       func row(_ counts: [String?]) -> [String?] {
         [location.name, location.layout.words] + counts + [location.promptTemplate.description, location.folder.path]
       }
-      guard location.isPresent else { return row(["absent", nil, nil, nil]) }
+      guard location.isPresent else { return row(["absent", nil, nil, nil, nil]) }
       do {
         let dataset = try location.read()
         let lists = [dataset.train, dataset.validation, dataset.test]
-        return row((lists.map(\.count) + [dataset.classNames.count]).map(Readable.count))
+        return row(["present"] + (lists.map(\.count) + [dataset.classNames.count]).map(Readable.count))
       } catch {
         failures.append(error as? Failure ?? Failure(.internalError, "\(error)"))
-        return row(["unreadable", nil, nil, nil])
+        return row(["unreadable", nil, nil, nil, nil])
       }
     }
 
