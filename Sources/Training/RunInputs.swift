@@ -8,6 +8,8 @@ import Foundation
 struct RunInputs: Sendable {
   var test: TestInputs
   let training: Dataset
+  /// Training images per class, as drawn or as a subset's file has them; nil where all are used.
+  let shots: Int?
   let prompts: [[Int32]]
   let trainingTransform: ImageTransform
   let globalBatch: Int
@@ -19,7 +21,6 @@ struct RunInputs: Sendable {
   init(_ settings: RunSettings, worldSize: Int) throws {
     globalBatch = try Self.globalBatch(settings, worldSize: worldSize)
     test = try TestInputs(settings)
-    let shots: Int?
     (training, shots) = try Self.trainingPart(of: test.whole, settings)
     order = settings.batch.order ?? .published(shots: shots, groupSize: settings.batch.groupSize)
     try Self.judge(settings, test.model, classCount: training.classNames.count)

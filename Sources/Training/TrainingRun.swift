@@ -361,7 +361,7 @@ extension TrainingRun {
       peakMemoryBytes: try collectives.allReduce(ProcessMemory.peakBytes, .max))
     return RunResults(
       version: environment.version, dataset: inputs.training.name, task: settings.task.rawValue,
-      shots: settings.data.shots, seed: settings.seed, startLayer: settings.method.startLayer,
+      shots: inputs.shots, seed: settings.seed, startLayer: settings.method.startLayer,
       ranks: collectives.worldSize, hosts: provenance.hosts, threadsPerRank: environment.threads,
       initialCheckpoint: provenance.initialCheckpoint, acceptedDifferences: provenance.acceptedDifferences,
       zeroShot: outcome.progress.zeroShot, tuned: tuned, training: cost,

@@ -136,7 +136,7 @@ extension EndToEnd {
       }
       let outcome = try Program.run(["data", "list", "--root", path])
       #expect(outcome.status == 0)
-      #expect(outcome.stdout.contains(/FGVCAircraft +variant lists +present +48 +11 +6 +4 +a bright photo/), "\(outcome.stdout)")
+      #expect(outcome.stdout.contains(/FGVCAircraft +variant lists +present +48 +11 +6 +4\b/), "\(outcome.stdout)")
       #expect(outcome.stdout.contains(/EuroSAT +split file +unreadable/))
       #expect(outcome.stdout.contains(/ImageNetR +WordNet folders +absent/))
       #expect(outcome.stdout.contains("split_zhou_EuroSAT.json:1:2: malformed JSON"))
@@ -200,6 +200,8 @@ extension EndToEnd {
       let taken = try task.train("taken", ["data.subset=\(file.path)", "limits.max_steps=6", "seed=3"])
       #expect(try drawn.steps().map(\.loss) == taken.steps().map(\.loss))
       #expect(try drawn.steps().count == 6)
+      let results = try String(contentsOf: taken.url.appendingPathComponent("results.json"), encoding: .utf8)
+      #expect(results.contains(/"shots" : 4,/), "\(results)")
       let other = try Program.run(task.trainArguments("other", ["data.subset=\(file.path)", "data.shots=2"]))
       #expect(other.status == 65)
       #expect(other.stderr.contains("the subset has 4 images of class 0, \"amber\", not 2"), "\(other.stderr)")

@@ -46,6 +46,12 @@ enum ClassFolders {
       throw Failure(
         .badData, at: folder.path, "there are no class folders here", remedy: "put each class's images in a folder")
     }
+    // To Swift, texts are equal whatever code points their accents are made of; to a disk they are not.
+    if Set(classes).count < classes.count {
+      throw Failure(
+        .badData, at: folder.path, "two class folders have the same name, written with different code points",
+        remedy: "join or rename them")
+    }
     return try Dictionary(
       uniqueKeysWithValues: classes.map { name in
         let images = try FolderListing(of: folder.appending(path: name)).images

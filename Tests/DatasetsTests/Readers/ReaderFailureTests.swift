@@ -126,6 +126,9 @@ import Testing
       }),
     Damage("class-tree", ["empty: the class folder has no images"], addFolder("class-tree/empty")),
     Damage(
+      "class-tree", ["two class folders have the same name, written with different code points"],
+      addFolder("class-tree/A\u{308}rmel")),
+    Damage(
       "class-tree", ["the 1 image of class \"lonely\" cannot be divided", "change data.division"],
       { root in
         try addFolder("class-tree/lonely")(root)
