@@ -117,7 +117,7 @@ def values():
     yield ["", "plain", "a\nb\\u0041\\", "ünï 😀", "x" * 300, "quote's \"both\""]
     yield [b"", b"abc\0\xff", bytes(range(256)), b"y" * 300, bytearray(b""), bytearray(b"\x80z")]
     yield [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), [], [[]], {}, {"a": 1}, {1: [], (2, "b"): {}, None: b""}]
-    yield [set(), {1, 2, "c"}, frozenset(), frozenset({(1, 2)})]
+    yield [set(), {1, 2, 3}, frozenset(), frozenset({(1, 2)})]
     # Python appends a thousand at a time.
     yield [7] * 1003
     yield {i: None for i in range(1003)}
