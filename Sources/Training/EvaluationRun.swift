@@ -36,15 +36,19 @@ public struct EvaluationRun<Product: MatrixProduct> {
   /// Throws the same `Failure` on all ranks. Collective: all ranks call this with the same settings.
   public func run() throws -> EvaluationResults {
     let collectives = environment.collectives
+    let isShared = collectives.hasSharedHosts
+    let model = try CLIP.read(settings.model.path, isShared: isShared, among: collectives)
     let inputs = try collectives.agree {
-      let inputs = try TestInputs(settings)
+      let inputs = try TestInputs(settings, model)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
       return inputs
     }
     let tuned = try findWeights()
     try collectives.agree {
-      if let tuned { try inputs.model.apply(tuned, baseFolder: settings.model.path) }
+      if let tuned, !isShared || collectives.nodeRank == 0 {
+        try inputs.model.apply(tuned, baseFolder: settings.model.path)
+      }
     }
     let outcome = try test(inputs)
     return EvaluationResults(

@@ -6,7 +6,7 @@ import Foundation
 
 /// What a run works on, loaded and judged before any rank computes.
 struct RunInputs: Sendable {
-  var test: TestInputs
+  let test: TestInputs
   let training: Dataset
   /// Training images per class, as drawn or as a subset's file has them; nil where all are used.
   let shots: Int?
@@ -15,12 +15,12 @@ struct RunInputs: Sendable {
   let globalBatch: Int
   let order: BatchOrder
 
-  /// Reads data set, model and tokenizer; `worldSize` ranks will share each batch.
+  /// Reads data set and tokenizer, for a model that was read from the same folder; `worldSize` ranks will share each batch.
   ///
   /// Throws `Failure` for whatever is wrong with them or does not fit together. Whether image files exist is not looked at.
-  init(_ settings: RunSettings, worldSize: Int) throws {
+  init(_ settings: RunSettings, _ model: CLIP, worldSize: Int) throws {
     globalBatch = try Self.globalBatch(settings, worldSize: worldSize)
-    test = try TestInputs(settings)
+    test = try TestInputs(settings, model)
     (training, shots) = try Self.trainingPart(of: test.whole, settings)
     order = settings.batch.order ?? .published(shots: shots, groupSize: settings.batch.groupSize)
     try Self.judge(settings, test.model, classCount: training.classNames.count)
@@ -30,10 +30,7 @@ struct RunInputs: Sendable {
   }
 
   /// The model that is trained.
-  var model: CLIP {
-    get { test.model }
-    set { test.model = newValue }
-  }
+  var model: CLIP { test.model }
   /// How test images become its input.
   var testTransform: ImageTransform { test.transform }
 
@@ -58,7 +55,10 @@ struct RunInputs: Sendable {
     try test.verifyImagesExist()
   }
 
-  private static func globalBatch(_ settings: RunSettings, worldSize: Int) throws -> Int {
+  /// Images of a step of all ranks together.
+  ///
+  /// Throws where there is not one for each rank.
+  static func globalBatch(_ settings: RunSettings, worldSize: Int) throws -> Int {
     let size = settings.batch.globalSize(worldSize: worldSize)
     guard size >= worldSize else {
       throw Failure(

@@ -16,7 +16,7 @@ struct TestInputs: Sendable {
   }
 
   /// The model that is tested, also while it is being trained.
-  var model: CLIP
+  let model: CLIP
   /// All classes and lists of the data set.
   let whole: Dataset
   let template: PromptTemplate
@@ -24,13 +24,12 @@ struct TestInputs: Sendable {
   let preprocessing: ImagePreprocessing
   let sets: [TestSet]
 
-  /// Reads data set, model and tokenizer.
+  /// Reads data set and tokenizer, for a model that was read from the same folder.
   ///
   /// Throws `Failure` for whatever is wrong with them or does not fit together. Whether image files exist is not looked at.
-  init(_ settings: RunSettings) throws {
+  init(_ settings: RunSettings, _ model: CLIP) throws {
     let location = try settings.data.location()
     let whole = try location.read()
-    let model = try CLIP(huggingFaceFolder: settings.model.path)
     let tokenizer = try CLIPTokenizer(huggingFaceFolder: settings.model.path)
     try model.configuration.judge(tokenizer, place: settings.model.path.path)
     let prompter = Prompter(

@@ -154,10 +154,14 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Judges everything before any rank computes.
   private func judge() throws -> RunInputs {
     collectives.meter.place = "reading data and model"
-    return try collectives.agree {
+    try collectives.agree {
       try environment.runTrace?.judge(runDirectory: settings.runDirectory)
       try RunCheckpoints.judgePaths(start, in: checkpointFolder)
-      let inputs = try RunInputs(settings, worldSize: collectives.worldSize)
+      _ = try RunInputs.globalBatch(settings, worldSize: collectives.worldSize)
+    }
+    let model = try CLIP.read(settings.model.path, isShared: sharesParameters, among: collectives)
+    return try collectives.agree {
+      let inputs = try RunInputs(settings, model, worldSize: collectives.worldSize)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 {
         try inputs.verifyImagesExist()
@@ -216,8 +220,7 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   /// Judges everything, then takes the run directory.
   private func prepare(_ runTrace: inout RunTrace?) throws -> RunInputs {
-    var inputs = try environment.trace.span("read inputs", .run) { try judge() }
-    if sharesParameters { inputs.model = try inputs.model.shared(among: collectives) }
+    let inputs = try environment.trace.span("read inputs", .run) { try judge() }
     try collectives.agree {
       try report.open(
         settings.runDirectory, resolved, logTo: environment.logDestination,
@@ -303,7 +306,7 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   /// Whether the ranks of a host have one copy of the weights; the same on all ranks, also one that is alone on its host.
   private var sharesParameters: Bool {
-    settings.exchange.mode == .sharded && settings.exchange.twoLevel && collectives.nodeCount < collectives.worldSize
+    settings.exchange.mode == .sharded && settings.exchange.twoLevel && collectives.hasSharedHosts
   }
 
   private func makeExtractor(_ inputs: RunInputs) -> PrefixExtractor<Product> {

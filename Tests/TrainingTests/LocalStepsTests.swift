@@ -146,7 +146,8 @@ private struct LocalStepsReference {
     let source = try ConfigurationSource(
       files: [task.configuration], overrides: ["run_dir=\(task.run("none").path)"] + overrides)
     settings = try RunSettings.read(source).settings
-    inputs = try RunInputs(settings, worldSize: nodes.count)
+    inputs = try RunInputs(
+      settings, try CLIP(huggingFaceFolder: settings.model.path), worldSize: nodes.count)
     self.nodes = nodes
   }
 

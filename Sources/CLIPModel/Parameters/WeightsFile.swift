@@ -53,6 +53,17 @@ public struct WeightsFile: VectorSource, Sendable {
     }
   }
 
+  /// Reads all parameters into a store of the whole layout.
+  ///
+  /// Throws `Failure` where one is not finite, or reading fails; the store is of no use then.
+  public func read(into store: ParameterStore) throws {
+    for slot in layout.slots {
+      let values = store[slot.name]!
+      try read(slot.range, into: values.buffer)
+      try judge(values, of: slot)
+    }
+  }
+
   private func checkNames() throws {
     for slot in layout.slots {
       guard let shape = file.shape(of: slot.name) else {
@@ -87,11 +98,7 @@ extension CLIP {
     // Judged by the header alone, before memory is taken for the values.
     let weights = try WeightsFile(huggingFaceFolder: folder)
     let store = ParameterStore(weights.layout)
-    for slot in weights.layout.slots {
-      let values = store[slot.name]!
-      try weights.read(slot.range, into: values.buffer)
-      try weights.judge(values, of: slot)
-    }
+    try weights.read(into: store)
     self.init(weights.configuration, store)
   }
 }
