@@ -77,6 +77,23 @@ import Testing
     #expect(try RunFolder(task.run("other-hosts")).steps().count == 32)
   }
 
+  /// Who changes the setting and says so goes on with the momentum that is there.
+  @Test func localStepsMayBeginAndEndInTheMiddle() throws {
+    let task = try SmallTask()
+    let short = ["limits.max_steps=20", "evaluate.tuned=false"]
+    for (name, before, after) in [("begins", [], Self.everyFour), ("ends", Self.everyFour, [])] {
+      try run(task, name, nodes: [0, 1], before + short)
+      let path = task.checkpoint(name, step: 20).path
+      let refused = StartingState(.checkpoint(path: path))
+      let failure = try #require(throws: Failure.self) { try run(task, "no", nodes: [0, 1], after, from: refused) }
+      #expect(failure.problem.contains("exchange.local_steps was"))
+      let accepted = StartingState(.checkpoint(path: path), acceptsDifferences: true)
+      try run(task, "\(name)-on", nodes: [0, 1], after, from: accepted)
+      let steps = try RunFolder(task.run("\(name)-on")).steps()
+      #expect(steps.map(\.step) == Array(20..<60) && steps.allSatisfy { $0.loss.isFinite })
+    }
+  }
+
   @Test func checkpointsWaitForTheNextSynchronisation() throws {
     let task = try SmallTask()
     try run(
