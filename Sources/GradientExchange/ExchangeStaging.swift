@@ -95,12 +95,6 @@ final class ExchangeStaging {
     return sumResidual.slice(start..<start + slices[owner].count)
   }
 
-  /// Forgets what rounding took away.
-  func forgetRounding() {
-    sumResidual.fill(0)
-    updateResidual.fill(0)
-  }
-
   private func place(_ index: Int, _ owner: Int) -> Int {
     (index % options.window * foreignOwners.count + places[owner]!) * largestSlice
   }

@@ -108,7 +108,4 @@ public final class ParameterAveraging {
     // The next steps change parameters; not before this rank takes part in them.
     try exchange.finishSending()
   }
-
-  /// Forgets what rounding took from the last messages; between averages, on all ranks alike.
-  public func forgetRounding() { exchange.forgetRounding() }
 }

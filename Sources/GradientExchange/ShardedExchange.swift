@@ -263,12 +263,4 @@ extension ShardedExchange {
       return isDone()
     }
   }
-
-  /// Forgets what rounding took from the last messages, so that parameters and optimiser state are all there is to know.
-  ///
-  /// For checkpoints; between exchanges, on all ranks alike.
-  public func forgetRounding() {
-    precondition(phases.allSatisfy { $0 == .complete }, "an exchange is under way")
-    staging.forgetRounding()
-  }
 }

@@ -30,8 +30,6 @@ protocol GradientEngine: AnyObject {
   func settle() throws
   /// Makes all ranks have the same parameters, where they train apart from each other.
   func synchronize() throws
-  /// Leaves nothing that a checkpoint would not hold; after `settle`.
-  func prepareForCheckpoint()
   /// Moves communication on, from inside the computation.
   func poll()
 }
@@ -65,6 +63,20 @@ struct EngineState {
     self.saved = saved
     self.values = values
     self.sources = sources ?? { _ in [name] }
+  }
+
+  /// What rounding took from an exchange's messages.
+  ///
+  /// A run that goes on on as many nodes needs it back, to be the same to
+  /// the bit; on more or fewer it begins with nothing, which costs the rounding of one step.
+  static func rounding(_ prefix: String, _ exchange: ShardedExchange) -> [EngineState] {
+    let errors = exchange.roundingErrors
+    let names = errors.map { "\(prefix)-\($0.name)" }
+    return zip(names, errors).map { name, errors in
+      EngineState(name, held: errors.ranges, saved: errors.ranges, values: errors.values) { stored in
+        Set(stored.filter { $0.hasPrefix(prefix + "-") }) == Set(names) ? [name] : []
+      }
+    }
   }
 }
 
@@ -107,7 +119,6 @@ final class ReplicatedEngine: GradientEngine {
   func gradientsReady(_ encoder: Encoder, layer: Int) {}
   func willUse(_ encoder: Encoder, layer: Int) {}
   func settle() {}
-  func prepareForCheckpoint() {}
   func poll() {}
 
   func endStep(decides: () throws -> Bool) throws {
@@ -172,7 +183,7 @@ final class ShardedEngine: GradientEngine {
       EngineState(
         "momentum", held: savedRanges, saved: savedRanges, values: momentum,
         sources: LocalStepsEngine.momentumSources)
-    ]
+    ] + EngineState.rounding("rounding", exchange)
   }
 
   /// Momentum of elements that this rank owns, shared.
@@ -204,8 +215,6 @@ final class ShardedEngine: GradientEngine {
   }
 
   func settle() throws { try phase("gradients") { try exchange.finish() } }
-
-  func prepareForCheckpoint() { exchange.forgetRounding() }
 
   func poll() { if overlaps { phase("gradients") { exchange.poll() } } }
 

@@ -52,11 +52,6 @@ final class LocalStepsEngine: GradientEngine {
     try inner.settle()
     try meter.phase("gradients") { try averaging.average() }
   }
-
-  func prepareForCheckpoint() {
-    inner.prepareForCheckpoint()
-    averaging.forgetRounding()
-  }
 }
 
 // MARK: - State
@@ -65,7 +60,7 @@ extension LocalStepsEngine {
   private static let outerMomentum = "outer_momentum"
   private static let prefix = "momentum-host-"
 
-  /// Momentum of every host, of which each rank holds a part of its own host's, and the outer momentum.
+  /// Momentum of every host, of which each rank holds a part of its own host's, the outer momentum, and what rounding took.
   var states: [EngineState] {
     let owned = averaging.exchange.ownedRanges
     let ofHosts = (0..<group.count).map { host in
@@ -80,7 +75,7 @@ extension LocalStepsEngine {
       // A run that took no local steps has none.
       $0.contains { $0.hasPrefix(Self.prefix) } ? [Self.outerMomentum] : []
     }
-    return ofHosts + [outer]
+    return ofHosts + [outer] + EngineState.rounding("average-rounding", averaging.exchange)
   }
 
   /// A host's own momentum where as many hosts as now saved theirs, else the mean of all.

@@ -92,10 +92,9 @@ final class StepExchange: BatchExchange {
     }
   }
 
-  /// Waits until all parameters are there and known to be finite, and leaves nothing that a checkpoint does not hold.
+  /// Waits until all parameters are there and known to be finite.
   func settle() throws {
     try engine.settle()
-    engine.prepareForCheckpoint()
     try collectives.agree { try checkGradients() }
   }
 }
