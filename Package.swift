@@ -13,8 +13,10 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func cModule(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, cSettings: cSettings)
+func cModule(_ name: String, _ dependencies: [Target.Dependency] = [], linking libraries: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: dependencies, cSettings: cSettings,
+    linkerSettings: libraries.map { .linkedLibrary($0) })
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -36,6 +38,7 @@ let package = Package(
     // System libraries: module map and flags only.
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -43,6 +46,8 @@ let package = Package(
 
     // Plain C.
     cModule("CMPIShims", ["COpenMPI"]),
+    // oneDNN brings no pkg-config file.
+    cModule("CDNNLShims", ["COneDNN"], linking: ["dnnl"]),
     cModule("CImageShims", ["CTurboJPEG", "CPNG"]),
     cModule("CKernels"),
 
@@ -56,7 +61,7 @@ let package = Package(
 
     // Compute.
     module("Kernels", ["Tensors", "CKernels"]),
-    module("MatrixBackends", ["Tensors", "Kernels", "COpenBLAS"]),
+    module("MatrixBackends", ["Tensors", "Kernels", "COpenBLAS", "CDNNLShims"]),
 
     // Communication.
     module("Collectives", ["Diagnostics", "Tensors"]),

@@ -1,13 +1,8 @@
 #include "CKernels.h"
-#include "vector_code.h"
+#include "activations.h"
 
 SKT_CLONES void skt_add(float *restrict y, const float *restrict x, size_t count) {
   for (size_t i = 0; i < count; i++) y[i] += x[i];
-}
-
-SKT_CLONES void skt_add_to_rows(float *restrict x, const float *restrict bias, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++, x += columns)
-    for (size_t c = 0; c < columns; c++) x[c] += bias[c];
 }
 
 SKT_CLONES void skt_add_column_sums(float *restrict sums, const float *restrict x, size_t stride, size_t rows,
@@ -18,28 +13,22 @@ SKT_CLONES void skt_add_column_sums(float *restrict sums, const float *restrict 
 
 SKT_CLONES void skt_quick_gelu(float *y, const float *x, size_t count) {
   SKT_ELEMENT_WISE
-  for (size_t i = 0; i < count; i++) y[i] = x[i] * skt_sigmoid(1.702f * x[i]);
+  for (size_t i = 0; i < count; i++) y[i] = quick_gelu(x[i]);
 }
 
 SKT_CLONES void skt_quick_gelu_backward(float *dx, const float *dy, const float *restrict x, size_t count) {
   SKT_ELEMENT_WISE
-  for (size_t i = 0; i < count; i++) {
-    const float s = skt_sigmoid(1.702f * x[i]);
-    dx[i] = dy[i] * (s + 1.702f * x[i] * s * (1.0f - s));
-  }
+  for (size_t i = 0; i < count; i++) dx[i] = dy[i] * quick_gelu_slope(x[i]);
 }
 
 SKT_CLONES void skt_gelu(float *y, const float *x, size_t count) {
   SKT_ELEMENT_WISE
-  for (size_t i = 0; i < count; i++) y[i] = x[i] * skt_normal_cdf(x[i]);
+  for (size_t i = 0; i < count; i++) y[i] = gelu(x[i]);
 }
 
 SKT_CLONES void skt_gelu_backward(float *dx, const float *dy, const float *restrict x, size_t count) {
   SKT_ELEMENT_WISE
-  for (size_t i = 0; i < count; i++) {
-    const float density = 0.398942280f * skt_exp(-0.5f * x[i] * x[i]);
-    dx[i] = dy[i] * (skt_normal_cdf(x[i]) + x[i] * density);
-  }
+  for (size_t i = 0; i < count; i++) dx[i] = dy[i] * gelu_slope(x[i]);
 }
 
 SKT_CLONES void skt_sgd(float *restrict p, float *restrict m, const float *restrict g, size_t count, float rate,

@@ -5,14 +5,10 @@
 SKT_CLONES void skt_layer_norm(float *y, float *mean, float *rstd, const float *x, const float *restrict gamma,
                                const float *restrict beta, size_t rows, size_t columns, float epsilon) {
   for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
-    // The variance is taken about the mean in a second pass: the one-pass form loses digits when |mean| is large.
-    const float centre = sum(x, columns) / (float)columns;
-    const float variance = sum_of_squared_distances(x, centre, columns) / (float)columns;
-    const float scale = 1.0f / sqrtf(variance + epsilon);
+    moments(&mean[r], &rstd[r], x, columns, epsilon);
+    const float centre = mean[r], scale = rstd[r];
     SKT_ELEMENT_WISE
     for (size_t c = 0; c < columns; c++) y[c] = (x[c] - centre) * scale * gamma[c] + beta[c];
-    mean[r] = centre;
-    rstd[r] = scale;
   }
 }
 

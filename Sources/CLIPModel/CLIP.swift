@@ -18,11 +18,11 @@ public struct CLIP: Sendable {
   /// Pixels to the input of the image tower.
   public let imageEmbedding: ImageEmbedding
   /// Blocks, final norm and projection of the image encoder.
-  public let imageTower: Tower
+  public private(set) var imageTower: Tower
   /// Token ids to the input of the text tower.
   public let textEmbedding: TextEmbedding
   /// Blocks, final norm and projection of the text encoder.
-  public let textTower: Tower
+  public private(set) var textTower: Tower
 
   /// A model over the given weights, which must hold every parameter of the layout.
   public init(_ configuration: CLIPConfiguration, _ parameters: ParameterStore) {
@@ -42,6 +42,17 @@ public struct CLIP: Sendable {
 
   /// The tower of an encoder.
   public func tower(_ encoder: Encoder) -> Tower { encoder == .image ? imageTower : textTower }
+
+  /// The same model, with copies of the weights of an encoder's blocks before `layer` as `product` reads them
+  /// (`Tower.freezing`).
+  public func freezing(_ encoder: Encoder, upTo layer: Int, for product: some MatrixProduct) -> CLIP {
+    var model = self
+    switch encoder {
+    case .image: model.imageTower = imageTower.freezing(0..<layer, for: product)
+    case .text: model.textTower = textTower.freezing(0..<layer, for: product)
+    }
+    return model
+  }
 
   private static func tower(
     _ encoder: Encoder, _ configuration: CLIPConfiguration, _ parameters: ParameterStore

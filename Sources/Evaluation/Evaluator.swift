@@ -14,7 +14,8 @@ public struct Evaluator<Product: MatrixProduct> {
 
   /// An evaluator that decodes on `loaderThreads` background threads and runs `batchSize` images at a time.
   public init(_ model: CLIP, transform: ImageTransform, batchSize: Int, loaderThreads: Int, by product: Product) {
-    self.model = model
+    // No weight changes while this lives.
+    self.model = model.freezing(.image, upTo: model.imageTower.depth, for: product)
     self.transform = transform
     self.batchSize = batchSize
     self.loaderThreads = loaderThreads

@@ -21,7 +21,9 @@ public struct FeatureEmbedder<Product: MatrixProduct> {
   public init(
     _ model: CLIP, huggingFaceFolder folder: URL, batchSize: Int, loaderThreads: Int, by product: Product
   ) throws {
-    self.model = model
+    // No weight changes while this lives.
+    self.model = model.freezing(.image, upTo: model.imageTower.depth, for: product)
+      .freezing(.text, upTo: model.textTower.depth, for: product)
     tokenizer = try CLIPTokenizer(huggingFaceFolder: folder)
     try model.configuration.judge(tokenizer, place: folder.path)
     transform = ImageTransform(

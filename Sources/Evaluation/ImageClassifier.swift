@@ -21,7 +21,8 @@ public struct ImageClassifier<Product: MatrixProduct> {
     _ model: CLIP, transform: ImageTransform, prompts: [[Int32]], batchSize: Int, loaderThreads: Int,
     by product: Product
   ) {
-    self.model = model
+    // No weight changes while this lives.
+    self.model = model.freezing(.image, upTo: model.imageTower.depth, for: product)
     self.transform = transform
     self.batchSize = batchSize
     self.loaderThreads = loaderThreads

@@ -27,14 +27,14 @@ public struct Attention: Sendable {
     }
 
     /// Queries of their own, and the halves of a packed matrix `[tokens, 2 * width]`.
-    public init(query: Tensor, keyValue: Tensor) {
-      let matrix = MatrixView(keyValue)
-      self.init(query: MatrixView(query), key: matrix.part(0, of: 2), value: matrix.part(1, of: 2))
+    public init(query: Operand, keyValue: Operand) {
+      let matrix = keyValue.view
+      self.init(query: query.view, key: matrix.part(0, of: 2), value: matrix.part(1, of: 2))
     }
 
     /// The thirds of a packed matrix `[tokens, 3 * width]`.
-    public init(qkv: Tensor) {
-      let matrix = MatrixView(qkv)
+    public init(qkv: Operand) {
+      let matrix = qkv.view
       self.init(query: matrix.part(0, of: 3), key: matrix.part(1, of: 3), value: matrix.part(2, of: 3))
     }
   }
@@ -57,81 +57,95 @@ public struct Attention: Sendable {
   public func scope(_ layout: SequenceLayout, of queries: [Int]) -> Scope {
     .lists(layout.keyRows(of: queries, isCausal: isCausal))
   }
-
-  /// Elements that the probabilities of all heads take.
-  public func probabilityCount(_ scope: Scope) -> Int {
-    switch scope {
-    case .sequences(let offsets):
-      headCount * Squares.starts(offsets).last!
-    case .lists(let keys): headCount * keys.rows.count
-    }
-  }
-
-  /// Writes `context [q, width]`, and the probabilities that the backward pass needs.
-  public func forward(
-    _ inputs: Inputs, _ scope: Scope, probabilities: Tensor, into context: Tensor, by product: some MatrixProduct
-  ) {
-    precondition(inputs.query.columns % headCount == 0 && inputs.query.rows == context.rowCount)
-    let output = MatrixView(context)
-    let work = 2 * probabilities.count * inputs.query.columns / headCount
-    switch scope {
-    case .sequences(let offsets):
-      let squares = Squares(offsets, headCount: headCount, in: probabilities)
-      ThreadPool.shared.run(squares.count, work: work) { index, _ in
-        let (head, rows, p) = squares[index]
-        SequenceHead(inputs.head(head, of: headCount).rows(rows), p)
-          .forward(into: output.part(head, of: headCount).rows(rows), by: product)
-      }
-    case .lists(let keys):
-      ThreadPool.shared.run(headCount, work: work) { head, _ in
-        ListHead(inputs.head(head, of: headCount), keys, share(head, of: probabilities))
-          .forward(into: output.part(head, of: headCount))
-      }
-    }
-  }
-
-  /// Writes the gradients of queries, keys and values from `dContext [q, width]`.
-  public func backward(
-    _ dContext: Tensor, _ inputs: Inputs, probabilities: Tensor, _ scope: Scope, into gradients: Inputs, arena: Arena,
-    by product: some MatrixProduct
-  ) {
-    let dOutput = MatrixView(dContext)
-    let work = 4 * probabilities.count * inputs.query.columns / headCount
-    arena.scoped {
-      let scratch = arena.tensor([ThreadPool.shared.threads, scope.scratchCount])
-      switch scope {
-      case .sequences(let offsets):
-        let squares = Squares(offsets, headCount: headCount, in: probabilities)
-        ThreadPool.shared.run(squares.count, work: work) { index, slot in
-          let (head, rows, p) = squares[index]
-          SequenceHead(inputs.head(head, of: headCount).rows(rows), p).backward(
-            dOutput.part(head, of: headCount).rows(rows), into: gradients.head(head, of: headCount).rows(rows),
-            scratch: scratch.row(slot), by: product)
-        }
-      case .lists(let keys):
-        // Heads have columns of their own, queries of one head share the rows of keys.
-        ThreadPool.shared.run(headCount, work: work) { head, slot in
-          ListHead(inputs.head(head, of: headCount), keys, share(head, of: probabilities)).backward(
-            dOutput.part(head, of: headCount), into: gradients.head(head, of: headCount), scratch: scratch.row(slot))
-        }
-      }
-    }
-  }
-
-  private func share(_ head: Int, of probabilities: Tensor) -> Tensor {
-    let size = probabilities.count / headCount
-    return probabilities.slice(head * size..<(head + 1) * size)
-  }
 }
 
 extension Attention.Scope {
-  /// Floats that one thread of the backward pass works with.
-  fileprivate var scratchCount: Int {
+  /// The format of queries, keys, values and their gradients, and of the context's gradient: products read those of whole
+  /// sequences, lists are walked over in 32-bit floats.
+  public func format(by product: some MatrixProduct) -> ElementFormat {
     switch self {
+    case .sequences: product.operandFormat
+    case .lists: .float32
+    }
+  }
+
+  /// Probabilities of one head.
+  var probabilityCount: Int {
+    switch self {
+    case .sequences(let offsets): Squares.starts(offsets).last!
+    case .lists(let keys): keys.rows.count
+    }
+  }
+}
+
+// MARK: - Forward and backward
+
+extension Attention {
+  /// Room for the probabilities of all heads, which the backward pass needs.
+  public func probabilities(_ scope: Scope, _ arena: Arena, by product: some MatrixProduct) -> Operand {
+    Operand(rows: headCount, columns: scope.probabilityCount, scope.format(by: product), in: arena)
+  }
+
+  /// Writes `context [q, width]`, in any format, and the probabilities, where they are kept.
+  public func forward(
+    _ inputs: Inputs, _ scope: Scope, probabilities: Operand?, into context: Operand, arena: Arena,
+    by product: some MatrixProduct
+  ) {
+    precondition(inputs.query.columns % headCount == 0 && inputs.query.rows == context.rowCount)
+    let work = 2 * scope.probabilityCount * inputs.query.columns
+    switch scope {
     case .sequences(let offsets):
-      let longest = (1..<offsets.count).reduce(0) { max($0, offsets[$1] - offsets[$1 - 1]) }
-      return longest * longest
-    case .lists(let keys): return keys.longest
+      arena.scoped {
+        let memory = HeadMemory(offsets, keeps: probabilities != nil, product.operandFormat, arena)
+        let squares = Squares(offsets, headCount: headCount, in: probabilities)
+        ThreadPool.shared.run(squares.count, work: work) { index, slot in
+          let (head, rows, kept) = squares[index]
+          SequenceHead(inputs.head(head, of: headCount).rows(rows)).forward(
+            probabilities: kept ?? memory.probabilities(slot, rows.count),
+            into: context.view.part(head, of: headCount).rows(rows), memory.scores(slot), by: product)
+        }
+      }
+    case .lists(let keys):
+      arena.scoped {
+        let p = probabilities?.tensor ?? arena.tensor([headCount, keys.rows.count])
+        let result =
+          context.format == .float32 ? context.tensor : arena.tensor([context.rowCount, context.columnCount])
+        ThreadPool.shared.run(headCount, work: work) { head, _ in
+          ListHead(inputs.head(head, of: headCount), keys, p.row(head))
+            .forward(into: MatrixView(result).part(head, of: headCount))
+        }
+        if context.format != .float32 { context.round(result) }
+      }
+    }
+  }
+
+  /// Writes the gradients of queries, keys and values from `dContext [q, width]`; all in the scope's format.
+  public func backward(
+    _ dContext: Operand, _ inputs: Inputs, probabilities: Operand, _ scope: Scope, into gradients: Inputs,
+    arena: Arena, by product: some MatrixProduct
+  ) {
+    let work = 4 * scope.probabilityCount * inputs.query.columns
+    let dOutput = dContext.view
+    arena.scoped {
+      switch scope {
+      case .sequences(let offsets):
+        let memory = HeadMemory(offsets, keeps: false, product.operandFormat, arena)
+        let squares = Squares(offsets, headCount: headCount, in: probabilities)
+        ThreadPool.shared.run(squares.count, work: work) { index, slot in
+          let (head, rows, kept) = squares[index]
+          SequenceHead(inputs.head(head, of: headCount).rows(rows)).backward(
+            dOutput.part(head, of: headCount).rows(rows), probabilities: kept!,
+            dScores: memory.probabilities(slot, rows.count), into: gradients.head(head, of: headCount).rows(rows),
+            memory.scores(slot), by: product)
+        }
+      case .lists(let keys):
+        let scratch = arena.tensor([ThreadPool.shared.threads, keys.longest])
+        // Heads have columns of their own, queries of one head share the rows of keys.
+        ThreadPool.shared.run(headCount, work: work) { head, slot in
+          ListHead(inputs.head(head, of: headCount), keys, probabilities.tensor.row(head)).backward(
+            dOutput.part(head, of: headCount), into: gradients.head(head, of: headCount), scratch: scratch.row(slot))
+        }
+      }
     }
   }
 }

@@ -19,20 +19,15 @@ public enum ElementWise {
     }
   }
 
-  /// `x[r] += bias` for every row.
-  public static func addToRows(_ x: Tensor, _ bias: Tensor) {
-    precondition(x.columnCount == bias.count, "cannot add \(bias.shape) to rows of \(x.shape)")
-    ThreadPool.shared.splitRows(of: x) {
-      skt_add_to_rows(x.pointer + $0.lowerBound * x.columnCount, bias.pointer, $0.count, x.columnCount)
-    }
-  }
-
   /// `sums += Σ x[r]` over the rows.
-  public static func addColumnSums(of x: Tensor, to sums: Tensor) {
-    precondition(x.columnCount == sums.count, "cannot add column sums of \(x.shape) to \(sums.shape)")
-    ThreadPool.shared.splitColumns(of: x) {
-      skt_add_column_sums(
-        sums.pointer + $0.lowerBound, x.pointer + $0.lowerBound, x.columnCount, x.rowCount, $0.count)
+  public static func addColumnSums(of x: Operand, to sums: Tensor) {
+    precondition(x.columnCount == sums.count, "cannot add column sums of \(x.columnCount) to \(sums.shape)")
+    ThreadPool.shared.splitColumns(x.rowCount, x.columnCount) {
+      let (start, target) = ($0.lowerBound, sums.pointer + $0.lowerBound)
+      switch x.format {
+      case .float32: skt_add_column_sums(target, x.tensor.pointer + start, x.columnCount, x.rowCount, $0.count)
+      case .bfloat16: skt_bf16_add_column_sums(target, x.bits + start, x.columnCount, x.rowCount, $0.count)
+      }
     }
   }
 
@@ -57,19 +52,54 @@ public enum Activation: String, Sendable, CaseIterable {
   case gelu
 
   /// Writes `y` from `x`, element by element; `y` may be `x`.
-  public func forward(_ x: Tensor, into y: Tensor) {
-    precondition(x.count == y.count, "cannot write \(x.shape) to \(y.shape)")
-    let loop = self == .quickGELU ? skt_quick_gelu : skt_gelu
-    ThreadPool.shared.splitElements(of: x) { loop(y.pointer + $0.lowerBound, x.pointer + $0.lowerBound, $0.count) }
+  public func forward(_ x: Tensor, into y: Tensor) { forward(Operand(x), into: Operand(y)) }
+
+  /// The same of operands, which have one format.
+  public func forward(_ x: Operand, into y: Operand) {
+    precondition(x.count == y.count && x.format == y.format, "cannot write \(x.count) elements to \(y.count)")
+    ThreadPool.shared.split(x.count, grain: ThreadPool.grain) {
+      let start = $0.lowerBound
+      switch (self, x.format) {
+      case (.quickGELU, .float32): skt_quick_gelu(y.tensor.pointer + start, x.tensor.pointer + start, $0.count)
+      case (.gelu, .float32): skt_gelu(y.tensor.pointer + start, x.tensor.pointer + start, $0.count)
+      case (.quickGELU, .bfloat16): skt_bf16_quick_gelu(y.bits + start, x.bits + start, $0.count)
+      case (.gelu, .bfloat16): skt_bf16_gelu(y.bits + start, x.bits + start, $0.count)
+      }
+    }
   }
 
   /// Turns `dy`, the gradient of the result, into the gradient of `x`, in place.
-  public func backward(_ dy: Tensor, x: Tensor) {
-    precondition(x.count == dy.count, "gradient \(dy.shape) does not fit \(x.shape)")
-    let loop = self == .quickGELU ? skt_quick_gelu_backward : skt_gelu_backward
-    ThreadPool.shared.splitElements(of: x) {
-      let gradient = dy.pointer + $0.lowerBound
-      loop(gradient, gradient, x.pointer + $0.lowerBound, $0.count)
+  public func backward(_ dy: Tensor, x: Tensor) { backward(Operand(dy), x: Operand(x)) }
+
+  /// The same of operands, which have one format.
+  public func backward(_ dy: Operand, x: Operand) {
+    precondition(x.count == dy.count && x.format == dy.format, "a gradient of \(dy.count) does not fit \(x.count)")
+    ThreadPool.shared.split(x.count, grain: ThreadPool.grain) {
+      let start = $0.lowerBound
+      switch x.format {
+      case .float32:
+        let loop = self == .quickGELU ? skt_quick_gelu_backward : skt_gelu_backward
+        let gradient = dy.tensor.pointer + start
+        loop(gradient, gradient, x.tensor.pointer + start, $0.count)
+      case .bfloat16:
+        let loop = self == .quickGELU ? skt_bf16_quick_gelu_backward : skt_bf16_gelu_backward
+        loop(dy.bits + start, dy.bits + start, x.bits + start, $0.count)
+      }
+    }
+  }
+}
+
+extension Epilogue {
+  /// Does to a result of 32-bit floats what was asked for beside the product: for products that cannot.
+  public func finish(_ c: MatrixView) {
+    for row in 0..<c.rows where bias != nil || activation != nil {
+      let elements = c.pointer + row * c.stride
+      if let bias { skt_add(elements, bias.pointer, c.columns) }
+      switch activation {
+      case .quickGELU: skt_quick_gelu(elements, elements, c.columns)
+      case .gelu: skt_gelu(elements, elements, c.columns)
+      case nil: break
+      }
     }
   }
 }

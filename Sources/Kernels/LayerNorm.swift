@@ -19,17 +19,31 @@ public enum LayerNorm {
   public static func forward(
     _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, into y: Tensor, _ statistics: Statistics
   ) {
+    forward(x, weight: weight, bias: bias, epsilon: epsilon, into: Operand(y), statistics)
+  }
+
+  /// The same into an operand.
+  public static func forward(
+    _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, into y: Operand, _ statistics: Statistics
+  ) {
     precondition(x.count == y.count && weight.count == x.columnCount && bias.count == x.columnCount)
     ThreadPool.shared.splitRows(of: x) { rows in
       let start = rows.lowerBound * x.columnCount
-      skt_layer_norm(
-        y.pointer + start, statistics.mean.pointer + rows.lowerBound,
-        statistics.reciprocalDeviation.pointer + rows.lowerBound, x.pointer + start, weight.pointer, bias.pointer,
-        rows.count, x.columnCount, epsilon)
+      let (mean, deviation) = (statistics.mean.pointer, statistics.reciprocalDeviation.pointer)
+      switch y.format {
+      case .float32:
+        skt_layer_norm(
+          y.tensor.pointer + start, mean + rows.lowerBound, deviation + rows.lowerBound, x.pointer + start,
+          weight.pointer, bias.pointer, rows.count, x.columnCount, epsilon)
+      case .bfloat16:
+        skt_bf16_layer_norm(
+          y.bits + start, mean + rows.lowerBound, deviation + rows.lowerBound, x.pointer + start, weight.pointer,
+          bias.pointer, rows.count, x.columnCount, epsilon)
+      }
     }
   }
 
-  /// Adds the gradient of `x` to `dx [n, w]`, and those of weight and bias to `dWeight [w]` and `dBias [w]`.
+  /// Adds the gradient of `x` to `dx [n, w]`, and writes those of weight and bias to `dWeight [w]` and `dBias [w]`.
   public static func backward(
     _ dy: Tensor, x: Tensor, weight: Tensor, _ statistics: Statistics, addingTo dx: Tensor, dWeight: Tensor,
     dBias: Tensor
@@ -43,7 +57,9 @@ public enum LayerNorm {
         dx.pointer + start, dy.pointer + start, x.pointer + start, mean + rows.lowerBound,
         deviation + rows.lowerBound, weight.pointer, rows.count, x.columnCount)
     }
-    ThreadPool.shared.splitColumns(of: x) { columns in
+    dWeight.fill(0)
+    dBias.fill(0)
+    ThreadPool.shared.splitColumns(x.rowCount, x.columnCount) { columns in
       let start = columns.lowerBound
       skt_layer_norm_backward_parameters(
         dWeight.pointer + start, dBias.pointer + start, dy.pointer + start, x.pointer + start, mean, deviation,

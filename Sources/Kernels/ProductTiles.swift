@@ -7,14 +7,16 @@ extension ThreadPool {
   /// The result is cut into as many tiles as there are threads, along rows and columns so that the threads read as little
   /// as they can; never along the summed dimension, so that an element's sum does not depend on the number of threads.
   public func forEachTile(
-    _ a: MatrixView, _ b: MatrixView, into c: MatrixView,
-    _ body: (_ a: MatrixView, _ b: MatrixView, _ c: MatrixView) -> Void
+    _ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ epilogue: Epilogue,
+    _ body: (_ a: MatrixView, _ b: MatrixView, _ c: MatrixView, _ epilogue: Epilogue) -> Void
   ) {
     let tiling = Tiling(rows: c.rows, columns: c.columns, depth: a.shape.columns, threads: threads)
     run(tiling.count) { index, _ in
       let (rows, columns) = tiling[index]
       guard !rows.isEmpty, !columns.isEmpty else { return }
-      body(a.seenRows(rows), b.seenColumns(columns), c.rows(rows).columns(columns))
+      var part = epilogue
+      part.bias = epilogue.bias?.slice(columns)
+      body(a.seenRows(rows), b.seenColumns(columns), c.rows(rows).columns(columns), part)
     }
   }
 }
@@ -78,13 +80,15 @@ extension MatrixView {
   /// A window on some rows.
   func rows(_ range: Range<Int>) -> MatrixView {
     precondition(!isTransposed && range.lowerBound >= 0 && range.upperBound <= rows)
-    return MatrixView(pointer + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+    return MatrixView(
+      base: base + range.lowerBound * stride * format.size, format, rows: range.count, columns: columns, stride: stride)
   }
 
   /// A window on some columns.
   func columns(_ range: Range<Int>) -> MatrixView {
     precondition(!isTransposed && range.lowerBound >= 0 && range.upperBound <= columns)
-    return MatrixView(pointer + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+    return MatrixView(
+      base: base + range.lowerBound * format.size, format, rows: rows, columns: range.count, stride: stride)
   }
 
   /// One of `count` equal windows side by side.

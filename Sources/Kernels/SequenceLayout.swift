@@ -6,7 +6,7 @@
 ///
 /// Products and norms work on all rows at once; only attention asks which rows belong together.
 public struct SequenceLayout: Sendable, Equatable {
-  /// The row of the token before each row's token, or -1 where there is none; smaller than the row itself.
+  /// The row of the token before each row's token, or -1 where there is none, as in idle rows; smaller than the row itself.
   public let parents: [Int32]
   /// The row of the last token of each sequence.
   public let lastRows: [Int]
@@ -91,7 +91,10 @@ public struct SequenceLayout: Sendable, Equatable {
 
 extension SequenceLayout {
   /// The layout of some of the sequences, in the given order, and the row of this layout that each of its rows is.
-  public func selecting(_ sequences: [Int]) -> (layout: SequenceLayout, rows: [Int]) {
+  ///
+  /// Where sequences may share rows, idle ones follow that belong to none, until their number is a multiple of
+  /// `rowMultiple`: selections of about one size then have few sizes, for which products are prepared.
+  public func selecting(_ sequences: [Int], rowMultiple: Int = 1) -> (layout: SequenceLayout, rows: [Int]) {
     if let offsets {
       let ranges = sequences.map { offsets[$0]..<offsets[$0 + 1] }
       return (SequenceLayout(lengths: ranges.map(\.count)), ranges.flatMap { $0 })
@@ -106,6 +109,7 @@ extension SequenceLayout {
         parents.append(self.parents[row] < 0 ? -1 : position[Int(self.parents[row])])
       }
     }
+    while !parents.count.isMultiple(of: rowMultiple) { parents.append(-1) }
     return (SequenceLayout(parents: parents, lastRows: sequences.map { Int(position[lastRows[$0]]) }), rows)
   }
 }

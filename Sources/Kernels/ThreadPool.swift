@@ -69,8 +69,8 @@ extension ThreadPool {
   }
 
   /// Divides the columns of a matrix: for sums over rows, whose order then does not depend on the number of threads.
-  func splitColumns(of x: Tensor, _ body: (Range<Int>) -> Void) {
-    split(x.columnCount, grain: Self.grain / max(1, x.rowCount), body)
+  func splitColumns(_ rows: Int, _ columns: Int, _ body: (Range<Int>) -> Void) {
+    split(columns, grain: Self.grain / max(1, rows), body)
   }
 }
 

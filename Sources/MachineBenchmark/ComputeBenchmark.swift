@@ -93,13 +93,17 @@ extension ComputeBenchmark {
     let (images, tokens) = (4, configuration.tokensPerImage)
     let attention = Attention(headCount: tower.headCount, isCausal: false)
     let scope = attention.scope(SequenceLayout(count: images, length: tokens))
-    let (inputs, gradients) = (Self.noise([images * tokens, 3 * width]), Self.noise([images * tokens, 3 * width]))
-    let probabilities = Self.noise([attention.probabilityCount(scope)]), context = Self.noise([images * tokens, width])
-    let arena = Arena()
+    let (qkv, gradients) = (
+      Operand(Self.noise([images * tokens, 3 * width])), Operand(Self.noise([images * tokens, 3 * width]))
+    )
+    let (arena, context) = (Arena(), Operand(Self.noise([images * tokens, width])))
+    let probabilities = attention.probabilities(scope, Arena(), by: IdleProduct(value: nil))
+    probabilities.round(Self.noise([probabilities.count]))
     func pass(_ product: some MatrixProduct) {
       arena.reset()
-      let inputs = Attention.Inputs(qkv: inputs)
-      attention.forward(inputs, scope, probabilities: probabilities, into: context, by: product)
+      let inputs = Attention.Inputs(qkv: qkv)
+      attention.forward(
+        inputs, scope, probabilities: probabilities, into: context, arena: arena, by: product)
       attention.backward(
         context, inputs, probabilities: probabilities, scope, into: Attention.Inputs(qkv: gradients), arena: arena,
         by: product)
@@ -118,8 +122,9 @@ extension ComputeBenchmark {
 /// Writes a constant in place of a product, or leaves what is there: what a block takes beside its products.
 private struct IdleProduct: MatrixProduct {
   let value: Float?
+  let operandFormat = ElementFormat.float32
 
-  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
+  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ epilogue: Epilogue) {
     guard let value else { return }
     for row in 0..<c.rows { (c.pointer + row * c.stride).update(repeating: value, count: c.columns) }
   }

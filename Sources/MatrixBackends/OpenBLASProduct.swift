@@ -2,7 +2,7 @@ import COpenBLAS
 import Kernels
 import Tensors
 
-/// Products by OpenBLAS `sgemm`.
+/// Products by OpenBLAS `sgemm`, of 32-bit floats.
 ///
 /// The library computes on the thread that calls it; large products are divided among the threads of the process's pool.
 public struct OpenBLASProduct: MatrixProduct {
@@ -13,10 +13,16 @@ public struct OpenBLASProduct: MatrixProduct {
     openblas_set_num_threads(1)
   }
 
+  /// 32-bit floats, and no others.
+  public var operandFormat: ElementFormat { .float32 }
+
   /// One `cblas_sgemm` a thread; each extent must fit into 32 bits.
-  public func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
+  public func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ epilogue: Epilogue) {
     checkShapes(a, b, c)
-    ThreadPool.shared.forEachTile(a, b, into: c) { multiply($0, $1, $2, accumulation) }
+    ThreadPool.shared.forEachTile(a, b, into: c, epilogue) { a, b, c, epilogue in
+      multiply(a, b, c, epilogue.accumulation)
+      epilogue.finish(c)
+    }
   }
 
   /// One `cblas_sgemm`.

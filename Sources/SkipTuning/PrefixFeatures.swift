@@ -24,10 +24,13 @@ public struct PrefixFeatures: Sendable {
   }
 
   /// A copy of some sequences, in the given order, cut from the arena; towers overwrite it.
-  public func gathered(_ sequences: [Int], in arena: Arena) -> PrefixFeatures {
-    let (selection, rows) = layout.selecting(sequences)
+  ///
+  /// Where sequences may share rows, idle rows of zeros make their number a multiple of `rowMultiple`.
+  public func gathered(_ sequences: [Int], rowMultiple: Int = 1, in arena: Arena) -> PrefixFeatures {
+    let (selection, rows) = layout.selecting(sequences, rowMultiple: rowMultiple)
     let copy = arena.tensor([selection.tokenCount, values.columnCount])
-    for (target, source) in rows.enumerated() { copy.row(target).copy(from: values.row(source)) }
+    copy.rows(0..<rows.count).copy(rows: rows, of: values)
+    copy.rows(rows.count..<selection.tokenCount).fill(0)
     return PrefixFeatures(copy, selection)
   }
 }

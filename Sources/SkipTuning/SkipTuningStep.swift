@@ -25,7 +25,7 @@ public final class SkipTuningStep<Product: MatrixProduct> {
   private let textPrefix: PrefixFeatures
   private let prototypes: Tensor  // [C, e], unit rows of the untuned model
   private let product: Product
-  private let arena = Arena()
+  let arena = Arena()
   private let gradientTowers: [Encoder: TowerParameters]
 
   /// Prepares steps on a model that is still untuned: class prototypes are taken from it here.
@@ -122,7 +122,8 @@ public final class SkipTuningStep<Product: MatrixProduct> {
       // Others wait for what this share has to hand out before it may wait for their features.
       for layer in trained.startLayer...model.textTower.depth { try exchange.willUse(.text, layer: layer) }
     } else {
-      let inputs = textPrefix.gathered(texts.classes, in: arena)
+      // Each step keeps other classes, whose prompts have a few rows more or less.
+      let inputs = textPrefix.gathered(texts.classes, rowMultiple: product.rowMultiple, in: arena)
       let pass = try model.textTower.forward(
         inputs.values, inputs.layout, from: trained.startLayer, arena: arena, by: product
       ) { try exchange.willUse(.text, layer: $0) }

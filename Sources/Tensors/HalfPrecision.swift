@@ -1,6 +1,4 @@
-/// Widening of the two 16-bit float formats in which weights are published.
-///
-/// Both are exact.
+/// The two 16-bit float formats: widening, which is exact, and rounding to the one that products use.
 public enum HalfPrecision {
   /// IEEE 754 binary16 bits as a float.
   public static func float(fromFloat16 bits: UInt16) -> Float {
@@ -19,4 +17,11 @@ public enum HalfPrecision {
 
   /// bfloat16 bits (the upper half of a float) as a float.
   public static func float(fromBFloat16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+
+  /// The bfloat16 bits nearest to a float, of equally near ones the even; NaN stays NaN.
+  public static func bfloat16(rounding value: Float) -> UInt16 {
+    let bits = value.bitPattern
+    if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
+    return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
+  }
 }

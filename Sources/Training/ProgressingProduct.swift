@@ -16,8 +16,11 @@ struct ProgressingProduct<Base: MatrixProduct>: MatrixProduct {
     self.hook = hook
   }
 
-  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
-    base.multiply(a, b, into: c, accumulation)
+  var operandFormat: ElementFormat { base.operandFormat }
+  var rowMultiple: Int { base.rowMultiple }
+
+  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ epilogue: Epilogue) {
+    base.multiply(a, b, into: c, epilogue)
     hook.callIfDue()
   }
 

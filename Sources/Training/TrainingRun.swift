@@ -311,7 +311,8 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   private func makeExtractor(_ inputs: RunInputs) -> PrefixExtractor<Product> {
     PrefixExtractor(
-      model: inputs.model, startLayer: settings.method.startLayer, dataset: inputs.training,
+      model: inputs.model.freezing(.image, upTo: settings.method.startLayer, for: environment.product),
+      startLayer: settings.method.startLayer, dataset: inputs.training,
       transform: inputs.trainingTransform, seed: UInt64(settings.seed), loaderThreads: loaderThreads,
       storage: settings.features, product: environment.product)
   }

@@ -30,7 +30,7 @@ struct Bench: ParsableCommand {
       try Session.run(logLevel: logging.logLevel) { session in
         let configuration = try session.collectives.agree { try shape.configuration() }
         let report = try MachineBenchmark(configuration, session.collectives, threads: session.threads) {
-          OpenBLASProduct(threads: $0)
+          MachineProduct(threads: $0)
         }.run { if session.collectives.rank == 0 { session.log.info("measuring \($0)") } }
         try session.collectives.agree {
           guard session.collectives.rank == 0 else { return }

@@ -53,13 +53,14 @@ struct Classify: ParsableCommand {
 
   func run() throws {
     try Session.run(logLevel: logging.logLevel) { session in
+      let product = try session.product(.fp32)
       let collectives = session.collectives
       let (files, classNames, classifier) = try collectives.agree {
         // Files are cheap to look for: what is wrong with them is found before the model is read.
         let files = try ImagePaths.expand(images)
         let tuned = try modelOptions.tunedWeights()
         let classNames = try ClassNames.choose(classes, tuned?.description)
-        return (files, classNames, try makeClassifier(session, tuned, classNames))
+        return (files, classNames, try makeClassifier(session, product, tuned, classNames))
       }
       let results = try classifier.classify(
         files.map { URL(fileURLWithPath: $0) }, top: min(top, classNames.count),
@@ -69,8 +70,8 @@ struct Classify: ParsableCommand {
   }
 
   private func makeClassifier(
-    _ session: Session, _ tuned: TunedWeights?, _ classNames: [String]
-  ) throws -> ImageClassifier<OpenBLASProduct> {
+    _ session: Session, _ product: MachineProduct, _ tuned: TunedWeights?, _ classNames: [String]
+  ) throws -> ImageClassifier<MachineProduct> {
     let template = try (template ?? tuned?.description.template).map { try PromptTemplate($0) } ?? .fallback
     let model = try CLIP(huggingFaceFolder: modelOptions.folder, delta: tuned)
     let tokenizer = try CLIPTokenizer(huggingFaceFolder: modelOptions.folder)
@@ -80,7 +81,7 @@ struct Classify: ParsableCommand {
     let prompter = Prompter(template: template, tokenizer: tokenizer, model: model, place: "--template")
     return ImageClassifier(
       model, transform: ImageTransform(preprocessing), prompts: try prompter.prompts(classNames),
-      batchSize: batchSize, loaderThreads: session.threads, by: session.product)
+      batchSize: batchSize, loaderThreads: session.threads, by: product)
   }
 
   private func report(_ files: [String], _ results: [ImageClasses], _ classNames: [String], _ log: Log) throws {

@@ -2,8 +2,11 @@ import ArgumentParser
 import Collectives
 import Evaluation
 import Foundation
+import Kernels
 import Safetensors
 import Tensors
+
+extension Precision: ExpressibleByArgument {}
 
 /// `skiptune embed`.
 struct Embed: ParsableCommand {
@@ -23,6 +26,8 @@ struct Embed: ParsableCommand {
   var output: String
   @Option(help: "Images or texts that pass the model together.")
   var batchSize = 32
+  @Option(help: "Factors of products: fp32, or bf16 where the CPU has arithmetic for it.")
+  var precision = Precision.fp32
   @OptionGroup var logging: LogOptions
 
   func validate() throws {
@@ -33,10 +38,11 @@ struct Embed: ParsableCommand {
   func run() throws {
     try Session.run(logLevel: logging.logLevel) { session in
       try session.collectives.agree { if session.collectives.rank == 0 { try OutputPlace.judgeFile(output) } }
+      let product = try session.product(precision)
       let embedder = try session.collectives.agree {
         try FeatureEmbedder(
           modelOptions.load(), huggingFaceFolder: modelOptions.folder, batchSize: batchSize,
-          loaderThreads: session.threads, by: session.product)
+          loaderThreads: session.threads, by: product)
       }
       let imageFeatures = try embedder.embed(images: images.map { URL(fileURLWithPath: $0) }, session.collectives)
       let textFeatures = try embedder.embed(texts: texts, session.collectives)

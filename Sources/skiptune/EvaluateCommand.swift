@@ -37,7 +37,9 @@ struct Evaluate: ParsableCommand {
       try collectives.agree { if collectives.rank == 0, let output { try OutputPlace.judgeNew(output) } }
       let settings = try collectives.agree { try RunSettings.read(options.source(), for: .evaluation).settings }
       StopSignal.watch()
-      let results = try EvaluationRun(settings, weights, TrainingRun.Environment(session)).run()
+      let results = try EvaluationRun(
+        settings, weights, TrainingRun.Environment(session, settings.compute.precision)
+      ).run()
       try collectives.agree {
         guard collectives.rank == 0 else { return }
         if let output { try AtomicFile.write(results.json(), to: URL(fileURLWithPath: output)) }

@@ -10,11 +10,24 @@ import Training
 /// A process that has joined the run: who it is, and what it computes and speaks with.
 struct Session {
   let collectives: any MessagePassing
-  let product: OpenBLASProduct
   let threads: Int
   let console: ConsoleOutput
   let logDestination: LogDestination
   let log: Log
+
+  /// The products that all ranks compute with: bf16 only where every CPU of the run has arithmetic for it.
+  ///
+  /// Collective: all ranks call this in the same order.
+  func product(_ precision: Precision) throws -> MachineProduct {
+    let here: Int64 = MachineProduct.Capabilities.here.bfloat16 ? 1 : 0
+    let isEverywhere = try collectives.allReduce(here, .min) == 1
+    if precision == .bf16, !isEverywhere, collectives.rank == 0 {
+      log.warning("a CPU of this run has no bf16 arithmetic, without which fp32 is faster: computing in fp32")
+    }
+    let product = MachineProduct(threads: threads, precision: isEverywhere ? precision : .fp32)
+    if collectives.rank == 0 { log.debug("products by \(product.description)") }
+    return product
+  }
 
   /// Joins the run, does `body`, and ends all ranks alike.
   ///
@@ -35,8 +48,7 @@ struct Session {
       if let warning = plan.warning, collectives.nodeRank == 0 { log.warning("\(warning)") }
       try body(
         Session(
-          collectives: collectives, product: OpenBLASProduct(threads: plan.threads), threads: plan.threads,
-          console: console, logDestination: destination, log: log))
+          collectives: collectives, threads: plan.threads, console: console, logDestination: destination, log: log))
       try collectives.finalize()
       exit(ExitStatus.success.rawValue)
     } catch {
@@ -46,11 +58,13 @@ struct Session {
   }
 }
 
-extension TrainingRun<OpenBLASProduct>.Environment {
+extension TrainingRun<MachineProduct>.Environment {
   /// What a session has.
-  init(_ session: Session) {
+  ///
+  /// Collective: all ranks call this in the same order.
+  init(_ session: Session, _ precision: Precision) throws {
     self.init(
-      collectives: session.collectives, product: session.product, threads: session.threads,
+      collectives: session.collectives, product: try session.product(precision), threads: session.threads,
       console: session.console, log: session.log, logDestination: session.logDestination, version: Skiptune.version)
   }
 }

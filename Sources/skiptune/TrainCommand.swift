@@ -48,7 +48,8 @@ struct Train: ParsableCommand {
         settings, resolved,
         from: StartingState(Resume(resume), initialCheckpoint: initFrom, acceptsDifferences: acceptDifferences),
         TrainingRun.Environment(
-          collectives: session.collectives, product: session.product, threads: session.threads,
+          collectives: session.collectives, product: try session.product(settings.compute.precision),
+          threads: session.threads,
           console: session.console, log: session.log, logDestination: session.logDestination,
           version: Skiptune.version, traceFile: trace.map { URL(fileURLWithPath: $0) }))
       let lines = dryRun ? try run.estimate() : try run.run().summary

@@ -9,7 +9,7 @@ import Testing
 /// A tower that computes its last block for the rows alone that are read, against one that computes all rows of every
 /// block.
 @Suite struct ReadOutTests {
-  static let product = OpenBLASProduct(threads: 2)
+  static let product = MachineProduct(threads: 2)
   static let text = SequenceLayout(sharingPrefixesOf: [[1, 2, 3], [1, 2, 4, 5], [1, 6], [1, 2, 3], [7, 2]])
   static let images = SequenceLayout(count: 3, length: 17)
 

@@ -12,7 +12,7 @@ import Testing
 /// order of summation, and is the project's promise.
 @Suite struct TowerTests {
   static let tolerance = 1e-5
-  static let product = OpenBLASProduct(threads: 2)
+  static let product = MachineProduct(threads: 2)
 
   @Test(arguments: ["model", "model-gelu", "model-gelu-bf16"])
   func imageEncoderMatchesHuggingFace(name: String) throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct AttentionTests {
-  static let product = OpenBLASProduct(threads: 2)
+  static let product = MachineProduct(threads: 2)
   static let headCount = 2
   static let headWidth = 8
   static let width = headCount * headWidth
@@ -73,13 +73,14 @@ import Testing
     let query = Tensor(uninitialized: [read.count, Self.width])
     for (index, row) in read.enumerated() { query.row(index).copy(from: qkv.row(row).slice(0..<Self.width)) }
     let scope = attention.scope(layout, of: read)
-    let inputs = Self.inputs(query, qkv)
+    let (inputs, arena) = (Self.inputs(query, qkv), Arena())
     let (readContext, dQuery) = (Tensor(uninitialized: query.shape), Tensor(uninitialized: query.shape))
     let dKeys = Tensor(zeros: qkv.shape)
-    let probabilities = Tensor(uninitialized: [attention.probabilityCount(scope)])
-    attention.forward(inputs, scope, probabilities: probabilities, into: readContext, by: Self.product)
+    let probabilities = attention.probabilities(scope, arena, by: Self.product)
+    attention.forward(
+      inputs, scope, probabilities: probabilities, into: Operand(readContext), arena: arena, by: Self.product)
     attention.backward(
-      dRead, inputs, probabilities: probabilities, scope, into: Self.inputs(dQuery, dKeys), arena: Arena(),
+      Operand(dRead), inputs, probabilities: probabilities, scope, into: Self.inputs(dQuery, dKeys), arena: arena,
       by: Self.product)
 
     #expect(relativeError(readContext, context.gathered(rows: read)) < 1e-6)
@@ -124,13 +125,18 @@ extension AttentionTests {
   static func run(
     _ attention: Attention, _ scope: Attention.Scope, _ qkv: Tensor, _ dContext: Tensor
   ) -> (context: Tensor, dqkv: Tensor) {
-    let probabilities = Tensor(uninitialized: [attention.probabilityCount(scope)])
+    let arena = Arena()
+    let probabilities = attention.probabilities(scope, arena, by: product)
     let (context, dqkv) = (Tensor(uninitialized: dContext.shape), Tensor(uninitialized: qkv.shape))
-    let inputs = Attention.Inputs(qkv: qkv)
-    attention.forward(inputs, scope, probabilities: probabilities, into: context, by: product)
+    let inputs = Attention.Inputs(qkv: Operand(qkv))
+    // Without keeping anything first: the same result.
+    attention.forward(inputs, scope, probabilities: nil, into: Operand(context), arena: arena, by: product)
+    let kept = context.copied()
+    attention.forward(inputs, scope, probabilities: probabilities, into: Operand(context), arena: arena, by: product)
+    #expect(kept.bits == context.bits)
     attention.backward(
-      dContext, inputs, probabilities: probabilities, scope, into: Attention.Inputs(qkv: dqkv), arena: Arena(),
-      by: product)
+      Operand(dContext), inputs, probabilities: probabilities, scope, into: Attention.Inputs(qkv: Operand(dqkv)),
+      arena: arena, by: product)
     return (context, dqkv)
   }
 

@@ -15,9 +15,11 @@ final class CountingProduct: MatrixProduct {
     }
   }
 
-  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ accumulation: Accumulation) {
+  var operandFormat: ElementFormat { base.operandFormat }
+
+  func multiply(_ a: MatrixView, _ b: MatrixView, into c: MatrixView, _ epilogue: Epilogue) {
     counted.withLock { $0 += 2 * c.rows * c.columns * a.shape.columns }
-    base.multiply(a, b, into: c, accumulation)
+    base.multiply(a, b, into: c, epilogue)
   }
 
   func multiplyInTask(_ a: MatrixView, _ b: MatrixView, into c: MatrixView) {

@@ -12,7 +12,7 @@ import Testing
 /// length; 2e-5 allows another order of summation. A key bias has no gradient but rounding, since softmax ignores it:
 /// it must be small beside the query bias's.
 @Suite struct GradientTests {
-  static let product = OpenBLASProduct(threads: 2)
+  static let product = MachineProduct(threads: 2)
 
   @Test(arguments: [
     ("model", "omega-0", 0), ("model", "omega-6", 6), ("model", "omega-12", 12), ("model-gelu", "gelu-omega-1", 1),

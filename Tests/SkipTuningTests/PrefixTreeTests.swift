@@ -8,7 +8,7 @@ import Testing
 
 /// Prompts packed into a prefix tree against the same prompts with rows of their own, the flat computation.
 @Suite struct PrefixTreeTests {
-  static let product = OpenBLASProduct(threads: 2)
+  static let product = MachineProduct(threads: 2)
 
   /// Prompts that begin alike, as all prompts of a template do; two are equal, and one ends where others go on.
   static func prompts(endToken: Int32) -> [[Int32]] {

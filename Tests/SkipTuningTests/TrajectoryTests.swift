@@ -24,7 +24,7 @@ import Testing
     let steps: [Step]
   }
 
-  static let product = OpenBLASProduct(threads: 2)
+  static let product = MachineProduct(threads: 2)
 
   @Test func weightsAndMomentumAfterTwentySteps() throws {
     let settings = try Goldens.json("sgd/settings.json", as: Settings.self)

@@ -137,7 +137,7 @@ import Testing
     let console = ConsoleOutput(isTerminal: false) { log($0) }
     let destination = LogDestination(console)
     var environment = TrainingRun.Environment(
-      collectives: collectives, product: OpenBLASProduct(threads: 1), threads: 1, console: console,
+      collectives: collectives, product: MachineProduct(threads: 1), threads: 1, console: console,
       log: ConsoleLog(destination, rank: collectives.rank).logger(), logDestination: destination, version: "test",
       traceFile: traceFile)
     environment.checkpointFaults = faults

@@ -13,7 +13,7 @@ import Testing
 ///
 /// rounding.json: PyTorch's own float32 is up to 3.5e-7 (features) and 3.4e-6 (gradients) away from its float64.
 @Suite struct QuickstartGoldenTests {
-  static let product = OpenBLASProduct(threads: 2)
+  static let product = MachineProduct(threads: 2)
   static let folder = Goldens.repositoryRoot.appendingPathComponent("configs/quickstart")
 
   @Test func imageFilesGiveHuggingFacesFeatures() throws {

@@ -9,8 +9,8 @@ readonly repository
 
 # Build tools and libraries.
 readonly build_packages=(
-  openmpi-bin libopenmpi-dev libopenblas-dev libjpeg-dev libpng-dev libzstd-dev libxxhash-dev pkg-config git
-  ca-certificates libc6-dev binutils
+  openmpi-bin libopenmpi-dev libopenblas-dev libdnnl-dev libjpeg-dev libpng-dev libzstd-dev libxxhash-dev pkg-config
+  git ca-certificates libc6-dev binutils
 )
 
 # What the toolchain and its installer want beside that. g++ brings the newest libgcc and libstdc++ headers of the release.

@@ -15,8 +15,6 @@ extern "C" {
 
 /// y[i] += x[i]
 void skt_add(float *y, const float *x, size_t count);
-/// x[r][c] += bias[c]
-void skt_add_to_rows(float *x, const float *bias, size_t rows, size_t columns);
 /// sums[c] += sum over r of x[r][c], row r starting at r * stride: columns can be divided among threads
 void skt_add_column_sums(float *sums, const float *x, size_t stride, size_t rows, size_t columns);
 /// y = x * sigmoid(1.702 x); y may be x
@@ -72,6 +70,27 @@ void skt_quantize_bf16(uint16_t *q, float *residual, const float *x, size_t coun
 void skt_quantize_update_bf16(uint16_t *q, float *residual, float *p, const float *former, size_t count);
 /// y[i] += q[i]
 void skt_add_bf16(float *y, const uint16_t *q, size_t count);
+
+// bfloat16.c: the same loops where factors of products are bfloat16 numbers, kept as their bits
+
+/// y = x rounded to the nearest, of equally near ones the even
+void skt_bf16_round(uint16_t *y, const float *x, size_t count);
+/// As skt_add_column_sums
+void skt_bf16_add_column_sums(float *sums, const uint16_t *x, size_t stride, size_t rows, size_t columns);
+/// As skt_quick_gelu and the three after it, in place too
+void skt_bf16_quick_gelu(uint16_t *y, const uint16_t *x, size_t count);
+void skt_bf16_quick_gelu_backward(uint16_t *dx, const uint16_t *dy, const uint16_t *x, size_t count);
+void skt_bf16_gelu(uint16_t *y, const uint16_t *x, size_t count);
+void skt_bf16_gelu_backward(uint16_t *dx, const uint16_t *dy, const uint16_t *x, size_t count);
+/// As skt_layer_norm, of floats
+void skt_bf16_layer_norm(uint16_t *y, float *mean, float *rstd, const float *x, const float *gamma, const float *beta,
+                         size_t rows, size_t columns, float epsilon);
+/// y[r] = softmax(scale * x[r]); x is overwritten
+void skt_bf16_softmax(uint16_t *y, float *x, size_t rows, size_t columns, float scale);
+/// As skt_softmax_backward
+void skt_bf16_softmax_backward(uint16_t *ds, const float *dp, const uint16_t *p, size_t rows, size_t columns,
+                               float scale);
+
 // row_attention.c: one head of attention, for queries that each see their own list of rows. Query i sees the rows
 // rows[starts[i]] to rows[starts[i + 1] - 1] of k and v; p, packed as rows is, holds how much of each. Matrices are
 // [.., width] windows: rows of q, k and v lie `stride` floats apart, in gradients `d_stride`.

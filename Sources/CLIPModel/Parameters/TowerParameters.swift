@@ -1,3 +1,4 @@
+import Kernels
 import Tensors
 
 /// Weight and bias of a norm or a linear layer: values or gradients.
@@ -34,6 +35,8 @@ public struct BlockParameters: Sendable {
   let norm2: AffineParameters
   let expansion: AffineParameters
   let contraction: AffineParameters
+  /// The weights as products read them, where they do not change any more.
+  fileprivate(set) var frozen: BlockWeights?
 
   init(_ store: ParameterStore, _ encoder: Encoder, layer: Int) {
     let name = "\(encoder.prefix).encoder.layers.\(layer)"
@@ -54,7 +57,7 @@ public struct BlockParameters: Sendable {
 public struct TowerParameters: Sendable {
   /// Index of the first block that is here.
   public let startLayer: Int
-  let blocks: [BlockParameters]
+  private(set) var blocks: [BlockParameters]
   let finalNorm: AffineParameters
   /// `[embedding, width]`, without bias.
   let projection: Tensor
@@ -68,6 +71,15 @@ public struct TowerParameters: Sendable {
   }
 
   func block(_ layer: Int) -> BlockParameters { blocks[layer - startLayer] }
+
+  /// The same with copies of the weights of some blocks, in another format.
+  func freezing(_ layers: Range<Int>, _ format: ElementFormat) -> TowerParameters {
+    var parameters = self
+    for layer in layers {
+      parameters.blocks[layer - startLayer].frozen = BlockWeights(frozen: block(layer), format)
+    }
+    return parameters
+  }
 }
 
 extension ParameterStore {

@@ -44,7 +44,9 @@ public struct ImageEmbedding: Sendable {
       let columns = arena.tensor([imageCount * (tokenCount - 1), patchWeight.columnCount])
       gatherPatches(pixels, into: columns)
       let patches = arena.tensor([columns.rowCount, width])
-      Linear.forward(columns, weight: patchWeight, bias: nil, into: patches, by: product)
+      Linear.forward(
+        product.operand(columns, arena), weight: product.operand(patchWeight, arena), bias: nil, into: Operand(patches),
+        by: product)
       for image in 0..<imageCount {
         let rows = x.rows(image * tokenCount..<(image + 1) * tokenCount)
         rows.row(0).copy(from: classToken)

@@ -9,45 +9,55 @@ extension TransformerBlock {
   struct PerceptronTape {
     let input: Tensor  // [q, w]
     let statistics: LayerNorm.Statistics
-    let normalized: Tensor  // [q, w]
-    let expanded: Tensor  // [q, m], before the activation
-    let activated: Tensor  // [q, m]
+    let normalized: Operand  // [q, w]
+    let expanded: Operand  // [q, m], before the activation
+    let activated: Operand  // [q, m]
     let output: Tensor  // [q, w]
   }
 
   /// Runs the second half; where no tape is kept, the result is `x` itself, overwritten.
   func forwardPerceptron(
-    _ x: Tensor, _ parameters: BlockParameters, keepsTape: Bool, arena: Arena, by product: some MatrixProduct
+    _ x: Tensor, _ parameters: BlockParameters, _ weights: BlockWeights, keepsTape: Bool, arena: Arena,
+    by product: some MatrixProduct
   ) -> PerceptronTape {
-    let expandedShape = [x.rowCount, parameters.expansion.bias.count]
-    let expanded = arena.tensor(expandedShape)
+    func operand(_ columns: Int) -> Operand {
+      Operand(rows: x.rowCount, columns: columns, product.operandFormat, in: arena)
+    }
+    let expanded = operand(weights.expansion.rowCount)
     let tape = PerceptronTape(
-      input: x, statistics: LayerNorm.Statistics(rows: x.rowCount, in: arena), normalized: arena.tensor(x.shape),
-      expanded: expanded, activated: keepsTape ? arena.tensor(expandedShape) : expanded,
+      input: x, statistics: LayerNorm.Statistics(rows: x.rowCount, in: arena), normalized: operand(x.columnCount),
+      expanded: expanded, activated: keepsTape ? operand(expanded.columnCount) : expanded,
       output: keepsTape ? arena.tensor(x.shape) : x)
     LayerNorm.forward(
       x, weight: parameters.norm2.weight, bias: parameters.norm2.bias, epsilon: epsilon, into: tape.normalized,
       tape.statistics)
     Linear.forward(
-      tape.normalized, weight: parameters.expansion.weight, bias: parameters.expansion.bias, into: expanded,
+      tape.normalized, weight: weights.expansion, bias: parameters.expansion.bias,
+      activation: keepsTape ? nil : activation, into: expanded, by: product)
+    if keepsTape {
+      activation.forward(expanded, into: tape.activated)
+      tape.output.copy(from: x)
+    }
+    Linear.forward(
+      tape.activated, weight: weights.contraction, bias: parameters.contraction.bias, addingTo: tape.output,
       by: product)
-    activation.forward(expanded, into: tape.activated)
-    if keepsTape { tape.output.copy(from: x) }
-    add(parameters.contraction, of: tape.activated, to: tape.output, by: product)
     return tape
   }
 
-  /// Turns the gradient `dx [q, w]` of the result into that of the input, in place; adds to `gradients`.
+  /// Turns the gradient `dx [q, w]` of the result into that of the input, in place; writes `gradients`.
   func backwardPerceptron(
-    _ dx: Tensor, _ parameters: BlockParameters, _ tape: PerceptronTape, gradients: BlockParameters, arena: Arena,
-    by product: some MatrixProduct
+    _ dx: Tensor, _ parameters: BlockParameters, _ weights: BlockWeights, _ tape: PerceptronTape,
+    gradients: BlockParameters, arena: Arena, by product: some MatrixProduct
   ) {
     arena.scoped {
-      let dActivated = Self.backward(
-        dx, through: parameters.contraction, x: tape.activated, gradients.contraction, arena, by: product)
+      let dActivated = Operand(
+        rows: dx.rowCount, columns: tape.activated.columnCount, tape.activated.format, in: arena)
+      gradients.contraction.backward(
+        Operand(dx), x: tape.activated, weight: weights.contraction, into: dActivated, arena, by: product)
       activation.backward(dActivated, x: tape.expanded)
-      let dNormalized = Self.backward(
-        dActivated, through: parameters.expansion, x: tape.normalized, gradients.expansion, arena, by: product)
+      let dNormalized = arena.tensor(dx.shape)
+      gradients.expansion.backward(
+        dActivated, x: tape.normalized, weight: weights.expansion, into: Operand(dNormalized), arena, by: product)
       LayerNorm.backward(
         dNormalized, x: tape.input, weight: parameters.norm2.weight, tape.statistics, addingTo: dx,
         dWeight: gradients.norm2.weight, dBias: gradients.norm2.bias)

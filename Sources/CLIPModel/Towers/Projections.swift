@@ -7,48 +7,51 @@ import Tensors
 /// Legend: n tokens, q queries, w width.
 struct Projections {
   private enum Parts {
-    case joint(qkv: Tensor)  // [n, 3w]
-    case apart(query: Tensor, keyValue: Tensor)  // [q, w], [n, 2w]
+    case joint(qkv: Operand)  // [n, 3w]
+    case apart(query: Operand, keyValue: Operand)  // [q, w], [n, 2w]
   }
 
   private let parts: Parts
-  private let normalized: Tensor  // [n, w], what keys and values are made of
-  private let queryInput: Tensor  // [q, w], what queries are made of
+  private let normalized: Operand  // [n, w], what keys and values are made of
+  private let queryInput: Operand  // [q, w], what queries are made of
   private let read: [Int]?
 
   /// Projects the result of the block's first norm.
   init(
-    _ normalized: Tensor, _ rows: TransformerBlock.Rows, _ parameters: BlockParameters, _ arena: Arena,
-    by product: some MatrixProduct
+    _ normalized: Operand, _ rows: TransformerBlock.Rows, _ parameters: BlockParameters, _ weights: BlockWeights,
+    _ arena: Arena, by product: some MatrixProduct
   ) {
-    let width = normalized.columnCount
+    func projected(_ x: Operand, _ weight: Operand, _ layer: AffineParameters) -> Operand {
+      let y = Operand(
+        rows: x.rowCount, columns: weight.rowCount, rows.scope.format(by: product), in: arena)
+      Linear.forward(x, weight: weight, bias: layer.bias, into: y, by: product)
+      return y
+    }
     self.normalized = normalized
     read = rows.read
     if let read = rows.read {
-      queryInput = arena.tensor([read.count, width])
+      queryInput = Operand(rows: read.count, columns: normalized.columnCount, normalized.format, in: arena)
       queryInput.copy(rows: read, of: normalized)
-      let (query, keyValue) = (arena.tensor([read.count, width]), arena.tensor([normalized.rowCount, 2 * width]))
-      Self.apply(parameters.query, to: queryInput, into: query, by: product)
-      Self.apply(parameters.keyValue, to: normalized, into: keyValue, by: product)
-      parts = .apart(query: query, keyValue: keyValue)
+      parts = .apart(
+        query: projected(queryInput, weights.query, parameters.query),
+        keyValue: projected(normalized, weights.keyValue, parameters.keyValue))
     } else {
       queryInput = normalized
-      let qkv = arena.tensor([normalized.rowCount, 3 * width])
-      Self.apply(parameters.qkv, to: normalized, into: qkv, by: product)
-      parts = .joint(qkv: qkv)
+      parts = .joint(qkv: projected(normalized, weights.qkv, parameters.qkv))
     }
   }
 
   /// Room for the gradients of some projections.
   init(gradientsOf other: Projections, _ arena: Arena) {
+    func like(_ x: Operand) -> Operand { Operand(rows: x.rowCount, columns: x.columnCount, x.format, in: arena) }
     normalized = other.normalized
     queryInput = other.queryInput
     read = other.read
-    switch other.parts {
-    case .joint(let qkv): parts = .joint(qkv: arena.tensor(qkv.shape))
-    case .apart(let query, let keyValue):
-      parts = .apart(query: arena.tensor(query.shape), keyValue: arena.tensor(keyValue.shape))
-    }
+    parts =
+      switch other.parts {
+      case .joint(let qkv): .joint(qkv: like(qkv))
+      case .apart(let query, let keyValue): .apart(query: like(query), keyValue: like(keyValue))
+      }
   }
 
   /// What attention computes with.
@@ -59,28 +62,26 @@ struct Projections {
     }
   }
 
-  /// Taken as gradients of `projections`: adds those of the parameters and returns that of the norm's result `[n, w]`.
+  /// Taken as gradients: writes those of the parameters and returns that of the norm's result `[n, w]`.
   func backward(
-    _ projections: Projections, _ parameters: BlockParameters, _ gradients: BlockParameters, _ arena: Arena,
+    _ weights: BlockWeights, _ gradients: BlockParameters, _ arena: Arena,
     by product: some MatrixProduct
   ) -> Tensor {
+    let dNormalized = arena.tensor([normalized.rowCount, normalized.columnCount])
     switch parts {
     case .joint(let qkv):
-      return TransformerBlock.backward(
-        qkv, through: parameters.qkv, x: projections.normalized, gradients.qkv, arena, by: product)
+      gradients.qkv.backward(
+        qkv, x: normalized, weight: weights.qkv, into: Operand(dNormalized), arena, by: product)
     case .apart(let query, let keyValue):
-      let dNormalized = TransformerBlock.backward(
-        keyValue, through: parameters.keyValue, x: projections.normalized, gradients.keyValue, arena, by: product)
-      let dQueryInput = TransformerBlock.backward(
-        query, through: parameters.query, x: projections.queryInput, gradients.query, arena, by: product)
-      ElementWise.add(dQueryInput, toRows: projections.read!, of: dNormalized)
-      return dNormalized
+      gradients.keyValue.backward(
+        keyValue, x: normalized, weight: weights.keyValue, into: Operand(dNormalized), arena, by: product)
+      arena.scoped {
+        let dQueryInput = arena.tensor([query.rowCount, query.columnCount])
+        gradients.query.backward(
+          query, x: queryInput, weight: weights.query, into: Operand(dQueryInput), arena, by: product)
+        ElementWise.add(dQueryInput, toRows: read!, of: dNormalized)
+      }
     }
-  }
-
-  private static func apply(
-    _ layer: AffineParameters, to x: Tensor, into y: Tensor, by product: some MatrixProduct
-  ) {
-    Linear.forward(x, weight: layer.weight, bias: layer.bias, into: y, by: product)
+    return dNormalized
   }
 }

@@ -14,7 +14,7 @@ public struct Tower: Sendable {
     case last
   }
 
-  let parameters: TowerParameters
+  private(set) var parameters: TowerParameters
   let block: TransformerBlock
   let readOut: ReadOut
 
@@ -95,7 +95,8 @@ public struct Tower: Sendable {
     forwardHead(read(x, layout, from: startLayer, arena: arena, by: product), arena: arena, by: product).features
   }
 
-  /// Adds the gradients of everything from the pass's start layer on, given `dFeatures [s, e]`.
+  /// Writes the gradients of everything from the pass's start layer on, given `dFeatures [s, e]`; those of a pass
+  /// without sequences are zero.
   ///
   /// Blocks are left from the last to the first, so gradients of later blocks are final earlier; `onReady` is told each
   /// time a block's are, and its weights are not needed any more (`depth` stands for final norm and projection).
@@ -111,6 +112,19 @@ public struct Tower: Sendable {
         arena: arena, by: product)
       try onReady(layer)
     }
+  }
+}
+
+extension Tower {
+  /// The same tower, with copies of the weights of some blocks as `product` reads them; for weights that do not change any
+  /// more, whatever becomes of the parameters.
+  ///
+  /// Without it, rounded copies are made anew for each pass. Nothing is copied where products read the weights as they are.
+  public func freezing(_ layers: Range<Int>, for product: some MatrixProduct) -> Tower {
+    guard product.operandFormat != .float32 else { return self }
+    var tower = self
+    tower.parameters = parameters.freezing(layers, product.operandFormat)
+    return tower
   }
 }
 
@@ -154,7 +168,7 @@ extension Tower {
   }
 }
 
-// MARK: - Norm and projection of the token that is read
+// MARK: - Norm and projection of the token that is read, in 32-bit floats: few rows that decide
 
 extension Tower {
   struct HeadTape {
@@ -171,7 +185,9 @@ extension Tower {
     LayerNorm.forward(
       x, weight: parameters.finalNorm.weight, bias: parameters.finalNorm.bias, epsilon: block.epsilon,
       into: tape.normalized, tape.statistics)
-    Linear.forward(tape.normalized, weight: parameters.projection, bias: nil, into: tape.features, by: product)
+    Linear.forward(
+      Operand(tape.normalized), weight: Operand(parameters.projection), bias: nil, into: Operand(tape.features),
+      by: product)
     return tape
   }
 
@@ -179,12 +195,13 @@ extension Tower {
   func backwardHead(
     _ dFeatures: Tensor, _ tape: HeadTape, gradients: TowerParameters, arena: Arena, by product: some MatrixProduct
   ) -> Tensor {
-    Linear.backwardParameters(
-      dFeatures, x: tape.normalized, dWeight: gradients.projection, dBias: nil, by: product)
+    let dy = Operand(dFeatures)
+    Linear.backwardWeight(dy, x: Operand(tape.normalized), into: gradients.projection, by: product)
     let dx = arena.zeros(tape.input.shape)
     arena.scoped {
       let dNormalized = arena.tensor(tape.normalized.shape)
-      Linear.backwardInput(dFeatures, weight: parameters.projection, into: dNormalized, by: product)
+      Linear.backwardInput(
+        dy, weight: Operand(parameters.projection), into: Operand(dNormalized), by: product)
       LayerNorm.backward(
         dNormalized, x: tape.input, weight: parameters.finalNorm.weight, tape.statistics, addingTo: dx,
         dWeight: gradients.finalNorm.weight, dBias: gradients.finalNorm.bias)

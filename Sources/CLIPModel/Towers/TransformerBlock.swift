@@ -4,8 +4,9 @@ import Tensors
 /// The pre-norm residual block of both encoders: `x += attention(norm1(x))`, then `x += mlp(norm2(x))`.
 ///
 /// Where only some rows of the result are read, as after the last block, queries, output projection and MLP are computed
-/// for those rows alone; keys and values always for all. Legend: n tokens of the packed batch, q rows of the result (n
-/// unless fewer are read), w width.
+/// for those rows alone; keys and values always for all. Residuals, norms and gradients of parameters are 32-bit floats;
+/// what products read is in the product's format. Legend: n tokens of the packed batch, q rows of the result (n unless
+/// fewer are read), w width.
 struct TransformerBlock: Sendable {
   let attention: Attention
   let activation: Activation
@@ -21,12 +22,12 @@ struct TransformerBlock: Sendable {
   /// What the backward pass of one block needs; valid until the arena is reset.
   struct Tape {
     let rows: Rows
+    let weights: BlockWeights
     let input: Tensor  // [n, w]
     let statistics: LayerNorm.Statistics
-    let normalized: Tensor  // [n, w]
     let projections: Projections
-    let probabilities: Tensor  // what each head's queries see
-    let context: Tensor  // [q, w]
+    let probabilities: Operand?  // what each head's queries see
+    let context: Operand  // [q, w]
     let perceptron: PerceptronTape
     let output: Tensor  // [q, w]
   }
@@ -39,40 +40,47 @@ struct TransformerBlock: Sendable {
     _ x: Tensor, _ rows: Rows, _ parameters: BlockParameters, keepsTape: Bool, arena: Arena,
     by product: some MatrixProduct
   ) -> Tape {
+    let weights = parameters.weights(arena, by: product)
     let statistics = LayerNorm.Statistics(rows: x.rowCount, in: arena)
-    let normalized = arena.tensor(x.shape)
+    let normalized = Operand(rows: x.rowCount, columns: x.columnCount, product.operandFormat, in: arena)
     LayerNorm.forward(
       x, weight: parameters.norm1.weight, bias: parameters.norm1.bias, epsilon: epsilon, into: normalized, statistics)
-    let projections = Projections(normalized, rows, parameters, arena, by: product)
-    let probabilities = arena.tensor([attention.probabilityCount(rows.scope)])
-    let context = arena.tensor([rows.read?.count ?? x.rowCount, x.columnCount])
-    attention.forward(projections.inputs, rows.scope, probabilities: probabilities, into: context, by: product)
+    let projections = Projections(normalized, rows, parameters, weights, arena, by: product)
+    let probabilities = keepsTape ? attention.probabilities(rows.scope, arena, by: product) : nil
+    let context = Operand(
+      rows: rows.read?.count ?? x.rowCount, columns: x.columnCount, product.operandFormat, in: arena)
+    attention.forward(
+      projections.inputs, rows.scope, probabilities: probabilities, into: context, arena: arena, by: product)
 
     let middle = keepsTape || rows.read != nil ? rows.copied(from: x, arena) : x
-    add(parameters.output, of: context, to: middle, by: product)
-    let perceptron = forwardPerceptron(middle, parameters, keepsTape: keepsTape, arena: arena, by: product)
+    Linear.forward(
+      context, weight: weights.output, bias: parameters.output.bias, addingTo: middle, by: product)
+    let perceptron = forwardPerceptron(middle, parameters, weights, keepsTape: keepsTape, arena: arena, by: product)
     return Tape(
-      rows: rows, input: x, statistics: statistics, normalized: normalized, projections: projections,
+      rows: rows, weights: weights, input: x, statistics: statistics, projections: projections,
       probabilities: probabilities, context: context, perceptron: perceptron, output: perceptron.output)
   }
 
   /// Turns `dy [q, w]`, the gradient of the block's result, into that of its input, `[n, w]`, which is `dy` itself,
-  /// overwritten, where all rows were made; adds to `gradients`.
+  /// overwritten, where all rows were made; writes `gradients`.
   func backward(
     _ dy: Tensor, _ parameters: BlockParameters, _ tape: Tape, gradients: BlockParameters, arena: Arena,
     by product: some MatrixProduct
   ) -> Tensor {
-    backwardPerceptron(dy, parameters, tape.perceptron, gradients: gradients, arena: arena, by: product)
+    backwardPerceptron(
+      dy, parameters, tape.weights, tape.perceptron, gradients: gradients, arena: arena, by: product)
     let dx = tape.rows.read == nil ? dy : arena.zeros(tape.input.shape)
     if let read = tape.rows.read { ElementWise.add(dy, toRows: read, of: dx) }
     arena.scoped {
-      let dContext = Self.backward(
-        dy, through: parameters.output, x: tape.context, gradients.output, arena, by: product)
+      let dContext = Operand(
+        rows: dy.rowCount, columns: dy.columnCount, tape.rows.scope.format(by: product), in: arena)
+      gradients.output.backward(
+        Operand(dy), x: tape.context, weight: tape.weights.output, into: dContext, arena, by: product)
       let dProjections = Projections(gradientsOf: tape.projections, arena)
       attention.backward(
-        dContext, tape.projections.inputs, probabilities: tape.probabilities, tape.rows.scope,
+        dContext, tape.projections.inputs, probabilities: tape.probabilities!, tape.rows.scope,
         into: dProjections.inputs, arena: arena, by: product)
-      let dNormalized = dProjections.backward(tape.projections, parameters, gradients, arena, by: product)
+      let dNormalized = dProjections.backward(tape.weights, gradients, arena, by: product)
       LayerNorm.backward(
         dNormalized, x: tape.input, weight: parameters.norm1.weight, tape.statistics, addingTo: dx,
         dWeight: gradients.norm1.weight, dBias: gradients.norm1.bias)
@@ -90,23 +98,18 @@ extension TransformerBlock.Rows {
   }
 }
 
-// MARK: - Linear layers
-
-extension TransformerBlock {
-  /// `residual += layer(x)`.
-  func add(_ layer: AffineParameters, of x: Tensor, to residual: Tensor, by product: some MatrixProduct) {
-    product.multiply(MatrixView(x), MatrixView(layer.weight).transposed, into: MatrixView(residual), .add)
-    ElementWise.addToRows(residual, layer.bias)
-  }
-
-  /// Adds a linear layer's parameter gradients to `gradients` and returns the gradient of its input.
-  static func backward(
-    _ dy: Tensor, through layer: AffineParameters, x: Tensor, _ gradients: AffineParameters, _ arena: Arena,
-    by product: some MatrixProduct
-  ) -> Tensor {
-    Linear.backwardParameters(dy, x: x, dWeight: gradients.weight, dBias: gradients.bias, by: product)
-    let dx = arena.tensor(x.shape)
-    Linear.backwardInput(dy, weight: layer.weight, into: dx, by: product)
-    return dx
+extension AffineParameters {
+  /// Taken as gradients of a linear layer: writes them from `dy`, and the gradient of the layer's input to `dx`.
+  ///
+  /// `dy` is rounded for the products where it is not yet, and summed for the bias as it is.
+  func backward(
+    _ dy: Operand, x: Operand, weight: Operand, into dx: Operand, _ arena: Arena, by product: some MatrixProduct
+  ) {
+    arena.scoped {
+      let factor = product.operand(dy, arena)
+      Linear.backwardWeight(factor, x: x, into: self.weight, by: product)
+      Linear.backwardBias(dy, into: bias)
+      Linear.backwardInput(factor, weight: weight, into: dx, by: product)
+    }
   }
 }

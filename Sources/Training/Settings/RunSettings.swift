@@ -25,6 +25,8 @@ public struct RunSettings: Sendable {
   var optimizer: OptimizerSettings
   var exchange: ExchangeSettings
   var features: FeatureSettings
+  /// What the encoders are computed with.
+  public var compute: ComputeSettings
   var augmentation: AugmentationSettings
   var evaluation: EvaluationSettings
   var checkpoint: CheckpointSettings
@@ -80,6 +82,7 @@ public struct RunSettings: Sendable {
     exchange = try reader.section("exchange", "what ranks exchange at a step", ExchangeSettings.init)
     features = try reader.section(
       "features", "image features of an epoch, kept until their steps", FeatureSettings.init)
+    compute = try reader.section("compute", "what the encoders are computed with", ComputeSettings.init)
     augmentation = try reader.section("augment", "random crops of the training images", AugmentationSettings.init)
     evaluation = try reader.section("evaluate", "how accuracy is measured", EvaluationSettings.init)
     checkpoint = try reader.section("checkpoint", "saving of training's state", CheckpointSettings.init)
