@@ -46,6 +46,16 @@ public final class TrafficMeter: Sendable {
     var place = ""
     var openPhases: [String] = []
     var traffic: [String: Traffic] = [:]
+    var time: [String: Duration] = [:]
+    /// When the innermost phase began, or went on after one inside it.
+    var since = ContinuousClock.now
+
+    /// Gives the innermost phase the time that has passed.
+    mutating func takeTime() {
+      let now = ContinuousClock.now
+      if let phase = openPhases.last { time[phase, default: .zero] += since.duration(to: now) }
+      since = now
+    }
   }
 
   private let state = Mutex(State())
@@ -53,10 +63,18 @@ public final class TrafficMeter: Sendable {
   /// A meter that has counted nothing.
   public init() {}
 
-  /// Counts what `body` communicates under `name`; of nested phases only the innermost counts.
+  /// Counts what `body` communicates under `name`, and its time; of nested phases only the innermost counts.
   public func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
-    state.withLock { $0.openPhases.append(name) }
-    defer { state.withLock { _ = $0.openPhases.removeLast() } }
+    state.withLock {
+      $0.takeTime()
+      $0.openPhases.append(name)
+    }
+    defer {
+      state.withLock {
+        $0.takeTime()
+        $0.openPhases.removeLast()
+      }
+    }
     return try body()
   }
 
@@ -75,6 +93,9 @@ public final class TrafficMeter: Sendable {
 
   /// Traffic so far by phase.
   public var phases: [String: Traffic] { state.withLock { $0.traffic } }
+
+  /// Time so far inside each phase that has ended, in seconds: communicating, waiting, adding up and updating.
+  public var seconds: [String: Double] { state.withLock { $0.time.mapValues { $0 / .seconds(1) } } }
 
   /// Traffic so far of all phases together.
   public var total: Traffic { phases.values.reduce(into: Traffic()) { $0 += $1 } }

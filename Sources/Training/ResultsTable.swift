@@ -31,6 +31,9 @@ extension RunResults {
       "reduced per step: \(traffic) (full fine-tuning: \(Readable.bytes(cost.fullFineTuningBytesPerStep)) of gradients)"
         + (ranks == 1 ? "" : "; sent per step by each rank: \(Readable.bytes(Int(cost.sentBytesPerStep.rounded())))")
     )
+    if ranks > 1, let times = cost.exchangeSecondsPerStep, !times.isEmpty {
+      lines.append("exchange per step, with waiting: " + words(of: times))
+    }
     lines.append(
       "features \(Readable.seconds(cost.extractionSeconds)), steps \(Readable.seconds(cost.stepSeconds))"
         + (cost.medianStepSeconds.map { " (median \(Readable.seconds($0)))" } ?? "")
@@ -43,6 +46,13 @@ extension RunResults {
   private var traffic: String {
     training.reducedBytesPerStep.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
       .map { "\(Readable.bytes($0.value)) of \($0.key.replacing("_", with: " "))" }
+      .joined(separator: ", ")
+  }
+
+  /// Times by purpose, longest first.
+  private func words(of times: [String: Double]) -> String {
+    times.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+      .map { "\(Readable.seconds($0.value)) for \($0.key.replacing("_", with: " "))" }
       .joined(separator: ", ")
   }
 

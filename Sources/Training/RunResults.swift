@@ -31,6 +31,8 @@ public struct RunResults: Codable, Sendable, Equatable {
     var reducedBytesPerStep: [String: Int]
     /// Bytes that a step sent to other hosts, as rank 0 counted them: what a host's interface counts where it has one rank.
     var sentBytesPerStep: Double
+    /// Seconds that rank 0 spent in a step communicating, waiting for others, adding up and updating, by purpose.
+    var exchangeSecondsPerStep: [String: Double]?
     /// Bytes of gradients if every parameter were trained.
     var fullFineTuningBytesPerStep: Int
     /// Steps that were left out because loss or gradients were not finite.

@@ -19,6 +19,8 @@ struct TrainingLoop<Product: MatrixProduct> {
     var skippedSteps = 0
     var extraction: Duration = .zero
     var stepTimes: [Duration] = []
+    /// Sum over the steps, by purpose.
+    var exchangeSeconds: [String: Double] = [:]
     /// Sum over the steps.
     var keptClasses = 0
     /// Times that all ranks exchanged gradients, or what came of them.
@@ -126,6 +128,7 @@ struct TrainingLoop<Product: MatrixProduct> {
       total += result.time
       taken.append(result)
       outcome.stepTimes.append(result.time)
+      outcome.exchangeSeconds.merge(result.cost.seconds, uniquingKeysWith: +)
       outcome.keptClasses += result.keptClasses.count
       advance(&outcome.progress.position, batchCount: batchCount)
       if synchronizes {
@@ -203,6 +206,7 @@ extension TrainingLoop {
     let number: Int
     let keptClasses: [Int]
     let time: Duration
+    let cost: ExchangeCost
   }
 
   /// Loss, gradients, and the update that follows from those of all ranks; or of this rank's group, and then what came of it
@@ -211,6 +215,7 @@ extension TrainingLoop {
     _ number: Int, _ images: PrefixFeatures, _ share: [Int], _ rates: [Encoder: Double], synchronizes: Bool
   ) throws -> (StepResult, StepExchange.News) {
     var time: Duration = .zero
+    let before = ExchangeCost(collectives.meter)
     let kept = try timed(&time) {
       exchange.start(step: number, rates: rates, isShardWritten: checkpoints.isWritten)
       let result = try step.run(
@@ -220,7 +225,8 @@ extension TrainingLoop {
       if synchronizes { try exchange.synchronize() }
       return result.keptClasses
     }
-    return (StepResult(number: number, keptClasses: kept, time: time), exchange.news)
+    let cost = ExchangeCost(collectives.meter) - before
+    return (StepResult(number: number, keptClasses: kept, time: time, cost: cost), exchange.news)
   }
 
   private func record(_ step: StepResult, epoch: Int, loss: Double, _ rates: [Encoder: Double]) {
@@ -228,6 +234,7 @@ extension TrainingLoop {
       "step": .integer(step.number), "epoch": .integer(epoch), "loss": .double(loss),
       "text_lr": .double(rates[.text]!), "image_lr": .double(rates[.image]!),
       "kept_classes": .list(step.keptClasses.map { .integer($0) }), "seconds": .double(step.time.inSeconds),
+      "sent_bytes": .integer(step.cost.sentBytes), "exchange_seconds": step.cost.record,
     ])
   }
 }

@@ -328,17 +328,12 @@ extension TrainingRun {
     try ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report).run(name)
   }
 
-  /// What the meter counted for the phases of a step.
-  private var stepTraffic: [String: Traffic] {
-    collectives.meter.phases.filter { $0.key != TrafficMeter.defaultPhase }
-  }
-
   /// What a step reduces, by purpose.
   ///
   /// The sharded engine's messages carry slices: what it reduces is all gradients, once.
   private func reducedBytesPerStep(_ trained: TrainedParameters, exchanges: Int, steps: Int) -> [String: Int] {
     // What the ranks of a host exchange in local steps is not counted as reduced.
-    var bytes = stepTraffic.mapValues { $0.payloadBytes / steps }.filter { $0.value > 0 }
+    var bytes = collectives.meter.stepPhases.mapValues { $0.payloadBytes / steps }.filter { $0.value > 0 }
     if settings.exchange.mode == .sharded { bytes["gradients"] = trained.byteCount * exchanges / steps }
     return bytes
   }
@@ -356,8 +351,9 @@ extension TrainingRun {
       totalParameters: layout.count,
       reducedBytesPerStep: reducedBytesPerStep(
         trained, exchanges: outcome.exchanges, steps: max(1, times.count)),
-      sentBytesPerStep: stepTraffic.values.reduce(0) { $0 + $1.wireBytes + Double($1.interNodeBytes) }
+      sentBytesPerStep: collectives.meter.stepPhases.values.reduce(0) { $0 + $1.wireBytes + Double($1.interNodeBytes) }
         / Double(max(1, times.count)),
+      exchangeSecondsPerStep: outcome.exchangeSeconds.mapValues { $0 / Double(max(1, times.count)) },
       fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,
       skippedSteps: outcome.skippedSteps, extractionSeconds: outcome.extraction.inSeconds,
       stepSeconds: times.reduce(0, +),

@@ -7,7 +7,7 @@ extension EndToEnd {
     @Test(arguments: [nil, 3]) func theSameRunTwiceIsTheSameToTheBit(ranks: Int?) throws {
       let task = try SmallTask()
       let runs = try ["first", "second"].map { try task.train($0, ranks: ranks) }
-      let lines = try runs.map { try $0.metricLines().map { $0.replacing(/, "seconds": [^,}]*/, with: "") } }
+      let lines = try runs.map { try $0.metricLines().map { $0.replacing(/, "seconds": .*/, with: "") } }
       #expect(lines[0].count == 62)
       #expect(lines[0] == lines[1])
       let weights = try runs.map { try Data(contentsOf: $0.model.appendingPathComponent("model.safetensors")) }
