@@ -106,12 +106,19 @@ let package = Package(
         "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles",
         "Checkpoints", "StrictJSON", "TunedModels",
       ]),
+    module(
+      "Protocols",
+      [
+        "Diagnostics", "Files", "StrictJSON", "Kernels", "Collectives", "Configuration", "Datasets", "ShardFiles",
+        "Checkpoints", "Reporting", "Evaluation", "Training",
+      ]),
     .executableTarget(
       name: "skiptune",
       dependencies: [
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
         "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
+        "Protocols",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -174,6 +181,7 @@ let package = Package(
         "Datasets", "Configuration", "Reporting", "Evaluation", "Training", "Safetensors", "ShardFiles", "Checkpoints",
         "StrictJSON",
       ]),
+    tests("ProtocolsTests", ["Diagnostics", "Collectives", "MatrixBackends", "Reporting", "Training", "Protocols"]),
     tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors"]),
   ],
   swiftLanguageModes: [.v6]

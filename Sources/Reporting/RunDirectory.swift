@@ -25,7 +25,7 @@ public final class RunDirectory: Sendable {
 
   /// The folder.
   public let url: URL
-  private let lock: Int32
+  private let lock: FolderLock
 
   /// Creates the folder, or takes over that of an unfinished run.
   ///
@@ -36,18 +36,10 @@ public final class RunDirectory: Sendable {
   public init(claiming folder: URL, earlier: @autoclosure () -> EarlierRun = .moveAside) throws {
     try Self.create(folder)
     try Self.checkIsFree(try Self.entries(of: folder), folder)
-    let descriptor = try Self.locked(folder)
-    do {
-      try Self.settle(earlier(), in: folder)
-    } catch {
-      close(descriptor)
-      throw error
-    }
+    lock = try FolderLock(folder, marker: Self.marker, what: "this run")
     url = folder
-    lock = descriptor
+    try Self.settle(earlier(), in: folder)
   }
-
-  deinit { close(lock) }
 
   /// Whether the run in a folder finished.
   public static func isCompleted(_ folder: URL) -> Bool {
@@ -119,22 +111,6 @@ public final class RunDirectory: Sendable {
         remedy: "resume it, or give another --run-dir")
     }
     try moveAside(left, in: folder, number: (entries.compactMap(previousNumber).max() ?? 0) + 1)
-  }
-
-  private static func locked(_ folder: URL) throws -> Int32 {
-    let descriptor = open(
-      folder.appendingPathComponent(marker).path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
-    guard descriptor >= 0 else {
-      throw Failure.system(.cannotCreate, "the run directory cannot be written to", folder.path)
-    }
-    // File systems without locks answer with other codes: there the user must take care alone.
-    if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
-      close(descriptor)
-      throw Failure(
-        .cannotCreate, at: folder.path, "another process works on this run",
-        remedy: "wait for it, or give another --run-dir")
-    }
-    return descriptor
   }
 
   /// n of `previous-<n>`.

@@ -14,6 +14,8 @@ public struct EvaluationResults: Codable, Sendable, Equatable {
   var source: String?
   var ranks: Int
   var threadsPerRank: Int
+  /// Weights, data, prompts and precision.
+  var provenance: ResultProvenance
   var test: RunResults.TestOutcome
 }
 

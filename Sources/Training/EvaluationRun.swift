@@ -3,6 +3,7 @@ import Checkpoints
 import Diagnostics
 import Foundation
 import Kernels
+import ShardFiles
 import TunedModels
 
 /// Which weights are tested.
@@ -44,7 +45,9 @@ public struct EvaluationRun<Product: MatrixProduct> {
       if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
       return inputs
     }
-    let tuned = try findWeights()
+    let fingerprint = BaseFingerprint.of(
+      inputs.model.parameters.slots.map { ($0.name, inputs.model.parameters[$0.name]!) })
+    let (tuned, hash) = try findWeights()
     try collectives.agree {
       if let tuned, !isShared || collectives.nodeRank == 0 {
         try inputs.model.apply(tuned, baseFolder: settings.model.path)
@@ -54,19 +57,21 @@ public struct EvaluationRun<Product: MatrixProduct> {
     return EvaluationResults(
       version: environment.version, dataset: inputs.whole.name, task: settings.task.rawValue,
       model: settings.model.path.path, weights: weights.words, source: tuned?.place, ranks: collectives.worldSize,
-      threadsPerRank: environment.threads, test: outcome)
+      threadsPerRank: environment.threads,
+      provenance: ResultProvenance(inputs, settings, weights: fingerprint, tunedWeights: hash), test: outcome)
   }
 
-  private func findWeights() throws -> TunedWeights? {
+  /// What is laid over the model, and the hash of its manifest where it is a checkpoint.
+  private func findWeights() throws -> (TunedWeights?, Hash128?) {
     switch weights {
-    case .zeroShot: nil
+    case .zeroShot: return (nil, nil)
     case .delta(let path):
-      try environment.collectives.agree { try TunedWeights(deltaFile: URL(fileURLWithPath: path)) }
+      return (try environment.collectives.agree { try TunedWeights(deltaFile: URL(fileURLWithPath: path)) }, nil)
     case .checkpoint(let path):
-      TunedWeights(
-        try Checkpoint.find(URL(fileURLWithPath: path), environment.collectives) {
-          report.warning("passing over a damaged checkpoint: \($0)")
-        })
+      let checkpoint = try Checkpoint.find(URL(fileURLWithPath: path), environment.collectives) {
+        report.warning("passing over a damaged checkpoint: \($0)")
+      }
+      return (TunedWeights(checkpoint), checkpoint.hash)
     }
   }
 

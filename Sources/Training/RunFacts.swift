@@ -58,7 +58,7 @@ struct RunFacts {
     return Int(status.st_size)
   }
 
-  private static func hash(of images: [DatasetItem]) -> Hash128 {
+  static func hash(of images: [DatasetItem]) -> Hash128 {
     var stream = HashStream()
     for image in images {
       stream.append(text: image.path)
@@ -67,7 +67,7 @@ struct RunFacts {
     return stream.hash
   }
 
-  private static func hash(of lists: [[Int]]) -> Hash128 {
+  static func hash(of lists: [[Int]]) -> Hash128 {
     var stream = HashStream()
     for list in lists {
       stream.append(number: list.count)
@@ -76,7 +76,7 @@ struct RunFacts {
     return stream.hash
   }
 
-  private static func words(_ transform: ImageTransform) -> String {
+  static func words(_ transform: ImageTransform) -> String {
     "resize \(transform.resizeSize), crop \(transform.cropSize), mean \(transform.mean), deviation \(transform.std)"
   }
 }

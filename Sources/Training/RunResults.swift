@@ -63,6 +63,8 @@ public struct RunResults: Codable, Sendable, Equatable {
   /// Nil where no step was taken.
   var workload: RunWorkload?
   var checkpoints: CheckpointCounts
+  /// Weights, data, prompts and precision.
+  var provenance: ResultProvenance
 }
 
 extension RunResults.Score {

@@ -26,6 +26,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     /// Where spans are recorded; nil where nothing is traced.
     let trace: TraceLog?
     private let traceFile: URL?
+    /// Whether the process does more after a run that failed, so that the run must leave nothing under way.
+    package var goesOnAfterFailure = false
     /// Where tests make the writing of checkpoints fail.
     var checkpointFaults = FaultPoints.none
 
@@ -105,7 +107,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     let loop = TrainingLoop(
       settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step, exchange: exchange,
       collectives: collectives, report: report, checkpoints: checkpoints, trace: environment.trace)
-    let outcome = try loop.run(from: progress)
+    let outcome = try leavingNothing(engine, checkpoints) { try loop.run(from: progress) }
     let tuned = try testTuned(inputs, loop, outcome)
     collectives.meter.place = "writing results"
     let results = try makeResults(inputs, trained, outcome, checkpoints, tuned: tuned)
@@ -121,6 +123,21 @@ public struct TrainingRun<Product: MatrixProduct> {
     try runTrace?.finish(version: environment.version)
     try collectives.agree { try report.complete(results) }
     return results
+  }
+
+  /// Does `body`; where it fails on all ranks and the process goes on, completes what they have under way between each
+  /// other and to the disk.
+  private func leavingNothing<Value>(
+    _ engine: any GradientEngine, _ checkpoints: RunCheckpoints, _ body: () throws -> Value
+  ) throws -> Value {
+    do {
+      return try body()
+    } catch let failure as Failure where environment.goesOnAfterFailure && failure.status != .internalError {
+      try engine.settle()
+      // The first failure is the one to speak of.
+      try? checkpoints.complete()
+      throw failure
+    }
   }
 
   /// What a run would take, as lines, after judging everything; nothing is written.
@@ -154,6 +171,7 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Judges everything before any rank computes.
   private func judge() throws -> RunInputs {
     collectives.meter.place = "reading data and model"
+    ProcessMemory.resetPeak()
     try collectives.agree {
       try environment.runTrace?.judge(runDirectory: settings.runDirectory)
       try RunCheckpoints.judgePaths(start, in: checkpointFolder)
@@ -366,7 +384,8 @@ extension TrainingRun {
       initialCheckpoint: provenance.initialCheckpoint, acceptedDifferences: provenance.acceptedDifferences,
       zeroShot: outcome.progress.zeroShot, tuned: tuned, training: cost,
       workload: times.isEmpty ? nil : try workload(inputs, outcome),
-      checkpoints: checkpoints.counts)
+      checkpoints: checkpoints.counts,
+      provenance: ResultProvenance(inputs, settings, weights: checkpoints.baseFingerprint))
   }
 
   private func workload(_ inputs: RunInputs, _ outcome: TrainingLoop<Product>.Outcome) throws -> RunWorkload {

@@ -12,11 +12,11 @@ struct SettingOptions: ParsableArguments {
   @Option(name: .customLong("set"), help: ArgumentHelp("One setting, over the files.", valueName: "key.path=value"))
   var overrides: [String] = []
 
-  /// The merged settings, and more overrides over them.
+  /// The merged settings.
   ///
   /// Throws `Failure` for files that cannot be read.
-  func source(adding more: [String] = []) throws -> ConfigurationSource {
-    try ConfigurationSource(files: files.map { URL(fileURLWithPath: $0) }, overrides: overrides + more)
+  func source() throws -> ConfigurationSource {
+    try ConfigurationSource(files: files.map { URL(fileURLWithPath: $0) }, overrides: overrides)
   }
 }
 
@@ -27,13 +27,17 @@ struct ConfigurationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Folder of the results; the same as --set run_dir=...", valueName: "folder"))
   var runDir: String?
 
+  /// All options over the files, the run directory last.
+  var overrides: [String] {
+    // Quoted, so that a folder called `true` or `1` stays a text.
+    settings.overrides + (runDir.map { ["run_dir='\($0.replacingOccurrences(of: "'", with: "''"))'"] } ?? [])
+  }
+
   /// The merged settings.
   ///
   /// Throws `Failure` for files that cannot be read.
   func source() throws -> ConfigurationSource {
-    // Quoted, so that a folder called `true` or `1` stays a text.
-    let runDirectory = runDir.map { "run_dir='\($0.replacingOccurrences(of: "'", with: "''"))'" }
-    return try settings.source(adding: runDirectory.map { [$0] } ?? [])
+    try ConfigurationSource(files: settings.files.map { URL(fileURLWithPath: $0) }, overrides: overrides)
   }
 }
 

@@ -25,10 +25,11 @@ struct DataSettings: Sendable {
     case classTree = "class-tree"
   }
 
-  init(_ reader: SettingsReader) throws {
-    root = try reader.path("root", default: nil, "folder that holds one folder per data set")
+  init(_ reader: SettingsReader, isRequired: Bool) throws {
+    root = try reader.path("root", default: isRequired ? nil : ".", "folder that holds one folder per data set")
     name = try reader.string(
-      "name", default: nil, example: "DescribableTextures", "data set, by its published name or your own")
+      "name", default: isRequired ? nil : "", example: "DescribableTextures",
+      "data set, by its published name or your own")
     folder = try reader.optionalString(
       "folder", example: "dtd", "the data set's folder in the root, if not the usual one")
     imageRoot = try reader.optionalString(

@@ -32,6 +32,8 @@ public struct RunSettings: Sendable {
   var checkpoint: CheckpointSettings
   var limits: LimitSettings
   var output: OutputSettings
+  /// For `skiptune protocol`.
+  package var protocolSettings: ProtocolSettings
 
   /// What settings are read for.
   public enum Purpose: Sendable {
@@ -40,6 +42,8 @@ public struct RunSettings: Sendable {
     case evaluation
     /// Looking at a data set: the model may be left out too.
     case data
+    /// Planning the trainings of a protocol: the data set and the order of things are not known yet.
+    case plan
   }
 
   /// Reads the whole configuration and judges it: value, rule and way out of the first problem, with file and line.
@@ -64,7 +68,8 @@ public struct RunSettings: Sendable {
 
   private init(_ reader: SettingsReader, _ purpose: Purpose) throws {
     runDirectory = try reader.path(
-      "run_dir", default: purpose == .training ? nil : ".", "folder of this run's results; made if it does not exist")
+      "run_dir", default: purpose == .training || purpose == .plan ? nil : ".",
+      "folder of this run's results; made if it does not exist")
     seed = try reader.integer(
       "seed", default: 1, in: 0...Int(UInt32.max),
       "draws the few-shot subset, the batches, the augmentations and the CSkip mask; the published seeds are 1, 2 and 3"
@@ -73,10 +78,12 @@ public struct RunSettings: Sendable {
     model = try reader.section("model", "the CLIP that is adapted") { reader in
       try ModelSettings(reader, isRequired: purpose != .data)
     }
-    data = try reader.section("data", "the images and their classes", DataSettings.init)
+    data = try reader.section("data", "the images and their classes") { reader in
+      try DataSettings(reader, isRequired: purpose != .plan)
+    }
     method = try reader.section("method", "what is skipped", MethodSettings.init)
     batch = try reader.section("batch", "images per step, and their order") { reader in
-      try BatchSettings(reader, isRequired: purpose == .training)
+      try BatchSettings(reader, isRequired: purpose == .training || purpose == .plan)
     }
     optimizer = try reader.section("optim", "SGD and its schedule", OptimizerSettings.init)
     exchange = try reader.section("exchange", "what ranks exchange at a step", ExchangeSettings.init)
@@ -88,5 +95,7 @@ public struct RunSettings: Sendable {
     checkpoint = try reader.section("checkpoint", "saving of training's state", CheckpointSettings.init)
     limits = try reader.section("limits", "bounds on work and resources", LimitSettings.init)
     output = try reader.section("output", "what is kept of the run", OutputSettings.init)
+    protocolSettings = try reader.section(
+      "protocol", "the runs of a protocol; a single run ignores them", ProtocolSettings.init)
   }
 }
