@@ -54,8 +54,16 @@ extension EndToEnd {
 
     @Test func fewShotCurves() throws {
       let task = try ProtocolTask()
-      let outcome = try task.run("few-shot", ["protocol.shots=[1, 2]", "protocol.seeds=[1]"])
+      let outcome = try task.run(
+        "few-shot",
+        [
+          "protocol.shots=[1, 2]", "protocol.seeds=[1]", "protocol.fewer_epochs=1", "protocol.fewer_epochs_for=[waves]",
+        ])
       #expect(outcome.status == 0, "\(outcome.stderr)")
+      for (name, epochs) in [("stripes", 2), ("waves", 1)] {
+        let run = RunFolder(task.folder.appendingPathComponent("\(name)/shots_2/seed1"))
+        #expect(try run.results().training.epochs == epochs)
+      }
       try expectEveryCell(task, "few-shot")
       let table = try task.csv("few-shot")
       #expect(table[0] == ["dataset", "shots", "acc_seed1", "acc"] && table.count == 7)
@@ -129,6 +137,38 @@ extension EndToEnd {
       let single = try task.small.train("single", ["limits.max_steps=1"])
       let taken = try task.run("base-to-new", in: single.url)
       #expect(taken.status == 73 && taken.stderr.contains("not of a protocol"), "\(taken.stderr)")
+    }
+
+    /// Published values stand beside ours only where model, data and settings are those that were published.
+    @Test func publishedValuesStandBesideTheSameOnly() throws {
+      let task = try ProtocolTask()
+      let file = task.small.folder.appendingPathComponent("published.json")
+      let parameters = try task.small.train("one", ["limits.max_steps=1"]).results().training.totalParameters
+      func publish(_ changes: [String: String]) throws -> [String] {
+        let values = ["parameters": "\(parameters)", "test": "50", "epochs": "2"].merging(changes) { $1 }
+        let text = """
+          {"source": "a paper", "model": {"parameters": \(values["parameters"]!)},
+           "data_sets": {"stripes": {"classes": 10, "test": \(values["test"]!)}},
+           "settings": {"protocol.seeds": "[1, 2]", "optim.text_lr": 1e-2, "optim.epochs": 7},
+           "protocols": {"few-shot": {"settings_of": {"stripes": {"optim.epochs": \(values["epochs"]!)}},
+             "results": {"stripes": {"acc": 50.5}, "waves": {"acc": 50.5}}}}}
+          """
+        try Data(text.utf8).write(to: file)
+        let outcome = try task.run("few-shot", ["protocol.published=\(file.path)"])
+        #expect(outcome.status == 0, "\(outcome.stderr)")
+        let table = try String(
+          contentsOf: task.folder.appendingPathComponent("few-shot-statistics.csv"), encoding: .utf8)
+        return table.split(separator: "\n").filter { $0.contains(",acc,") }.map(String.init)
+      }
+      let same = try publish([:]).map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+      let mean = try #require(Double(same[0][4]))
+      let difference = try #require(Double(same[0][9]))
+      #expect(same[0][8] == "50.5000" && abs(difference - (mean - 50.5)) < 1.01e-4)
+      #expect(
+        same.dropFirst().allSatisfy { $0[8] == "" && $0[9] == "" }, "an unknown data set, and an average")
+      for change in [["parameters": "5"], ["test": "51"], ["epochs": "3"]] {
+        #expect(try publish(change)[0].hasSuffix(",,"), "\(change)")
+      }
     }
 
     @Test func runsAreCompared() throws {
