@@ -42,6 +42,7 @@ let package = Package(
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
 
     // Plain C.
@@ -58,6 +59,9 @@ let package = Package(
     module("StrictJSON", ["Diagnostics"]),
     module("Safetensors", ["Diagnostics", "Files", "Tensors", "StrictJSON"]),
     module("Configuration", ["Diagnostics", .product(name: "Yams", package: "Yams")]),
+    module("RestrictedPickle", ["Diagnostics"]),
+    module("ZipFiles", ["Diagnostics", "Files", "CZlib"]),
+    module("TorchArchives", ["Diagnostics", "Files", "Safetensors", "ZipFiles", "RestrictedPickle"]),
 
     // Compute.
     module("Kernels", ["Tensors", "CKernels"]),
@@ -74,7 +78,11 @@ let package = Package(
     module("Checkpoints", ["Diagnostics", "Files", "Tensors", "StrictJSON", "Collectives", "ShardFiles"]),
 
     // The model and the method: they never see a rank, a file of images or a clock.
-    module("CLIPModel", ["Diagnostics", "Files", "Tensors", "Kernels", "StrictJSON", "Safetensors"]),
+    module(
+      "CLIPModel",
+      [
+        "Diagnostics", "Files", "Tensors", "Kernels", "StrictJSON", "Safetensors", "ZipFiles", "TorchArchives",
+      ]),
     module("SkipTuning", ["Diagnostics", "Tensors", "Kernels", "CLIPModel"]),
     module("Optimization", ["Tensors", "Kernels"]),
     module(
@@ -82,7 +90,6 @@ let package = Package(
       ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "ShardFiles", "Checkpoints", "CLIPModel"]),
 
     // Data.
-    module("RestrictedPickle", ["Diagnostics"]),
     module("Datasets", ["Diagnostics", "Files", "Tensors", "StrictJSON", "CImageShims", "RestrictedPickle"]),
 
     // The program.
@@ -166,6 +173,9 @@ let package = Package(
     tests(
       "DatasetVerificationTests",
       ["Diagnostics", "Collectives", "ShardFiles", "Datasets", "Reporting", "DatasetVerification"]),
+    tests("ZipFilesTests", ["Diagnostics", "Files", "ZipFiles"]),
+    tests(
+      "TorchArchivesTests", ["Diagnostics", "Files", "Tensors", "Safetensors", "RestrictedPickle", "TorchArchives"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",

@@ -176,6 +176,20 @@ extension ValueRules {
       encode: { .text($0.path) })
   }
 
+  /// As `path`; a text that `isName` finds to be a name stays as it is, unless there is something at that path.
+  static func pathOrName(where isName: @escaping @Sendable (String) -> Bool) -> ValueRules<String> {
+    let path = path
+    let text = text(example: "/data")
+    return ValueRules<String>(
+      type: .path, words: "a path or a name", example: "/data",
+      convert: { node in
+        let url = try path.decode(node)
+        let text = try text.decode(node)
+        return isName(text) && !FileManager.default.fileExists(atPath: url.path) ? text : url.path
+      },
+      encode: { .text($0) })
+  }
+
   /// The file or folder that a path of the configuration names.
   static func absolute(_ path: String) -> URL {
     URL(fileURLWithPath: NSString(string: path).expandingTildeInPath).standardizedFileURL

@@ -61,6 +61,16 @@ extension SettingsReader {
     return try read(key, declaration, documentation)
   }
 
+  /// A path, as `path(_:default:_:)` gives it, or a name, which is what `isName` says of texts.
+  public func pathOrName(
+    _ key: String, default value: String?, where isName: @escaping @Sendable (String) -> Bool, _ documentation: String
+  ) throws -> String {
+    var declaration = Declaration(
+      ValueRules<String>.pathOrName(where: isName), default: value.map { ValueRules<URL>.absolute($0).path })
+    declaration.description.defaultValue = value.map(SettingValue.text)
+    return try read(key, declaration, documentation)
+  }
+
   /// A path that may be left out.
   public func optionalPath(_ key: String, _ documentation: String) throws -> URL? {
     try read(key, Declaration(optional: ValueRules<URL>.path), documentation)

@@ -15,19 +15,19 @@ public struct FeatureEmbedder<Product: MatrixProduct> {
   private let loaderThreads: Int
   private let product: Product
 
-  /// An embedder with a model, and with tokenizer and preprocessing of the Hugging Face folder that it belongs to.
+  /// An embedder with a model, and with tokenizer and preprocessing of the source that it was read from.
   ///
   /// Throws `Failure` for what is wrong with them.
   public init(
-    _ model: CLIP, huggingFaceFolder folder: URL, batchSize: Int, loaderThreads: Int, by product: Product
+    _ model: CLIP, from source: ModelSource, batchSize: Int, loaderThreads: Int, by product: Product
   ) throws {
     // No weight changes while this lives.
     self.model = model.freezing(.image, upTo: model.imageTower.depth, for: product)
       .freezing(.text, upTo: model.textTower.depth, for: product)
-    tokenizer = try CLIPTokenizer(huggingFaceFolder: folder)
-    try model.configuration.judge(tokenizer, place: folder.path)
+    tokenizer = try CLIPTokenizer(source, model.configuration)
+    try model.configuration.judge(tokenizer, place: source.name)
     transform = ImageTransform(
-      try ImagePreprocessing(huggingFaceFolder: folder, imageSize: model.configuration.imageSize))
+      try ImagePreprocessing(source, imageSize: model.configuration.imageSize))
     self.batchSize = batchSize
     self.loaderThreads = loaderThreads
     self.product = product

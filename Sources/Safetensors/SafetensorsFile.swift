@@ -45,11 +45,9 @@ public final class SafetensorsFile: Sendable {
   /// Throws `.badData` when there is no tensor of that name or it holds no floats, `.inputOutput` when reading fails.
   public func tensor(_ name: String) throws -> Tensor {
     let entry = try entry(name)
-    guard let read = Self.floatReader(of: entry.type) else {
-      throw wrongType(name, entry, wanted: "floats (F32, F16, BF16 or F64)")
-    }
+    try judgeFloats(name, entry)
     let result = Tensor(uninitialized: entry.shape)
-    try read(self, entry, 0..<entry.count, result.buffer)
+    try file.readFloats(entry.type, at: entry.range.lowerBound, into: result.buffer)
     return result
   }
 
@@ -60,10 +58,9 @@ public final class SafetensorsFile: Sendable {
   {
     let entry = try entry(name)
     precondition(range.lowerBound >= 0 && range.upperBound <= entry.count && target.count == range.count)
-    guard let read = Self.floatReader(of: entry.type) else {
-      throw wrongType(name, entry, wanted: "floats (F32, F16, BF16 or F64)")
-    }
-    try read(self, entry, range, target)
+    try judgeFloats(name, entry)
+    let offset = entry.range.lowerBound + range.lowerBound * (entry.type.bitWidth / 8)
+    try file.readFloats(entry.type, at: offset, into: target)
   }
 
   /// What tells whether the file's content has been changed since; throws `.inputOutput`.
@@ -102,63 +99,24 @@ public final class SafetensorsFile: Sendable {
       remedy: suggestion.map { "the nearest name is \(quoted($0))" })
   }
 
-  private func wrongType(_ name: String, _ entry: SafetensorsHeader.Entry, wanted: String) -> Failure {
-    Failure(
-      .badData, at: url.path, "tensor \(quoted(name)) holds \(entry.type.rawValue) elements where \(wanted) are needed")
-  }
-}
-
-// MARK: - Reading and widening
-
-extension SafetensorsFile {
-  private typealias FloatReader =
-    (SafetensorsFile, SafetensorsHeader.Entry, Range<Int>, UnsafeMutableBufferPointer<Float>) throws -> Void
-
-  private static func floatReader(of type: ElementType) -> FloatReader? {
-    switch type {
-    case .float32:
-      { file, entry, range, target in
-        let offset = entry.range.lowerBound + range.lowerBound * MemoryLayout<Float>.stride
-        try file.file.read(into: UnsafeMutableRawBufferPointer(target), at: offset)
-        if 1.bigEndian == 1 {
-          for i in target.indices { target[i] = Float(bitPattern: target[i].bitPattern.byteSwapped) }
-        }
-      }
-    case .float16:
-      { try $0.convert($1, $2, from: UInt16.self, to: $3, by: HalfPrecision.float(fromFloat16:)) }
-    case .bfloat16:
-      { try $0.convert($1, $2, from: UInt16.self, to: $3, by: HalfPrecision.float(fromBFloat16:)) }
-    case .float64:
-      { try $0.convert($1, $2, from: UInt64.self, to: $3) { Float(Double(bitPattern: $0)) } }
-    default: nil
-    }
-  }
-
   private func integers<Stored: FixedWidthInteger>(
     _ entry: SafetensorsHeader.Entry, as type: Stored.Type
   ) throws -> [Int] {
     try Array(unsafeUninitializedCapacity: entry.count) { buffer, count in
       let target = UnsafeMutableBufferPointer(rebasing: buffer[..<entry.count])
-      try convert(entry, 0..<entry.count, from: type, to: target) { Int($0) }
+      try file.convert(at: entry.range.lowerBound, to: target) { (stored: Stored) in Int(stored) }
       count = entry.count
     }
   }
 
-  /// Reads elements piece by piece, so that besides the result only one small buffer is needed.
-  private func convert<Stored: FixedWidthInteger, Value: BitwiseCopyable>(
-    _ entry: SafetensorsHeader.Entry, _ range: Range<Int>, from type: Stored.Type,
-    to target: UnsafeMutableBufferPointer<Value>, by widen: (Stored) -> Value
-  ) throws {
-    let pieceCount = 1 << 18
-    var piece = [Stored](repeating: 0, count: min(pieceCount, range.count))
-    for start in stride(from: 0, to: range.count, by: pieceCount) {
-      let count = min(pieceCount, range.count - start)
-      try piece.withUnsafeMutableBytes { bytes in
-        let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * MemoryLayout<Stored>.stride)])
-        let offset = (range.lowerBound + start) * MemoryLayout<Stored>.stride
-        try file.read(into: part, at: entry.range.lowerBound + offset)
-      }
-      for i in 0..<count { target.initializeElement(at: start + i, to: widen(Stored(littleEndian: piece[i]))) }
+  private func judgeFloats(_ name: String, _ entry: SafetensorsHeader.Entry) throws {
+    guard entry.type.isReadableAsFloat else {
+      throw wrongType(name, entry, wanted: "floats (F32, F16, BF16 or F64)")
     }
+  }
+
+  private func wrongType(_ name: String, _ entry: SafetensorsHeader.Entry, wanted: String) -> Failure {
+    Failure(
+      .badData, at: url.path, "tensor \(quoted(name)) holds \(entry.type.rawValue) elements where \(wanted) are needed")
   }
 }

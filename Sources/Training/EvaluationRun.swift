@@ -8,7 +8,7 @@ import TunedModels
 
 /// Which weights are tested.
 public enum TestedWeights: Equatable, Sendable {
-  /// Those of the model's folder.
+  /// Those of the model.
   case zeroShot
   /// A delta file laid over them.
   case delta(path: String)
@@ -38,7 +38,8 @@ public struct EvaluationRun<Product: MatrixProduct> {
   public func run() throws -> EvaluationResults {
     let collectives = environment.collectives
     let isShared = collectives.hasSharedHosts
-    let model = try CLIP.read(settings.model.path, isShared: isShared, among: collectives)
+    let (model, modelFile) = try CLIP.read(settings.model.source, isShared: isShared, among: collectives)
+    try collectives.agree { try modelFile.allNotes() }.forEach(report.info)
     let inputs = try collectives.agree {
       let inputs = try TestInputs(settings, model)
       // One look per node is enough: its ranks see the same disks.
@@ -50,13 +51,13 @@ public struct EvaluationRun<Product: MatrixProduct> {
     let (tuned, hash) = try findWeights()
     try collectives.agree {
       if let tuned, !isShared || collectives.nodeRank == 0 {
-        try inputs.model.apply(tuned, baseFolder: settings.model.path)
+        try inputs.model.apply(tuned, base: settings.model.path)
       }
     }
     let outcome = try test(inputs)
     return EvaluationResults(
       version: environment.version, dataset: inputs.whole.name, task: settings.task.rawValue,
-      model: settings.model.path.path, weights: weights.words, source: tuned?.place, ranks: collectives.worldSize,
+      model: settings.model.path, weights: weights.words, source: tuned?.place, ranks: collectives.worldSize,
       threadsPerRank: environment.threads,
       provenance: ResultProvenance(inputs, settings, weights: fingerprint, tunedWeights: hash), test: outcome)
   }

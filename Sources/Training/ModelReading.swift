@@ -4,21 +4,21 @@ import Foundation
 import Tensors
 
 extension CLIP {
-  /// Reads a Hugging Face CLIP folder on all ranks.
+  /// Reads a pretrained CLIP on all ranks.
   ///
   /// Where `isShared`, the ranks of each host have one copy of the weights, which one of them reads and judges: what a rank
   /// changes, all of its host see. Else each rank reads its own. The header is judged by all, before memory is taken.
   /// Throws the same `Failure` on all ranks. Collective: all ranks call this in the same order.
   static func read(
-    _ folder: URL, isShared: Bool, among collectives: any MessagePassing
-  ) throws -> CLIP {
-    let weights = try collectives.agree { try WeightsFile(huggingFaceFolder: folder) }
+    _ source: () throws -> ModelSource, isShared: Bool, among collectives: any MessagePassing
+  ) throws -> (model: CLIP, weights: WeightsFile) {
+    let weights = try collectives.agree { try WeightsFile(source()) }
     let store =
       try isShared ? shared(weights.layout, among: collectives) : ParameterStore(weights.layout)
     try collectives.agree {
       if !isShared || collectives.nodeRank == 0 { try weights.read(into: store) }
     }
-    return CLIP(weights.configuration, store)
+    return (CLIP(weights.configuration, store), weights)
   }
 
   /// Zeros for all parameters, in memory that the ranks of each host have in common.

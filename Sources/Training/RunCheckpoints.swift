@@ -43,9 +43,9 @@ final class RunCheckpoints {
     case publishing(step: Int, BackgroundTask<Result<Failure?, Failure>>?)
   }
 
-  /// Takes base weights from a model that is still untuned, and was read from `modelFolder`.
+  /// Takes base weights from a model that is still untuned, and was read from `source`.
   init(
-    _ settings: CheckpointSettings, folder: URL, model: CLIP, from modelFolder: URL, _ trained: TrainedParameters,
+    _ settings: CheckpointSettings, folder: URL, model: CLIP, from source: ModelSource, _ trained: TrainedParameters,
     engine: any GradientEngine, sharesParameters: Bool, run: RunDescription, threads: Int,
     _ collectives: any Collectives, report: RunReport,
     faults: FaultPoints = .none, trace: TraceLog? = nil
@@ -79,7 +79,7 @@ final class RunCheckpoints {
     }
     snapshot = StateSnapshot(
       [StateVector(name: "parameters", ranges: own) { vector.copy($0, to: $1) }] + states, threads: threads)
-    storedBase = StoredBase(modelFolder, model, vector, own)
+    storedBase = StoredBase(source, model, vector, own)
   }
 }
 

@@ -14,11 +14,11 @@ struct StoredBase: Sendable {
   /// Compares this rank's ranges with the model in memory, which must be untuned.
   ///
   /// nil where the file cannot be read or is another one by now; checkpoints are larger then.
-  init?(_ folder: URL, _ model: CLIP, _ vector: TrainedVector, _ ranges: [Range<Int>]) {
-    guard let weights = try? StoredWeights(huggingFaceFolder: folder, model.parameters.layout) else { return nil }
+  init?(_ source: ModelSource, _ model: CLIP, _ vector: TrainedVector, _ ranges: [Range<Int>]) {
+    guard let weights = try? StoredWeights(source, model.parameters.layout) else { return nil }
     self.weights = weights
     self.vector = vector
-    file = folder.appendingPathComponent("model.safetensors").path
+    file = weights.url.path
     guard (try? ranges.allSatisfy(isEqualInMemory)) == true else { return nil }
   }
 

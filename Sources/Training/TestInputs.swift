@@ -24,18 +24,18 @@ struct TestInputs: Sendable {
   let preprocessing: ImagePreprocessing
   let sets: [TestSet]
 
-  /// Reads data set and tokenizer, for a model that was read from the same folder.
+  /// Reads data set and tokenizer, for a model that was read from the same source.
   ///
   /// Throws `Failure` for whatever is wrong with them or does not fit together. Whether image files exist is not looked at.
   init(_ settings: RunSettings, _ model: CLIP) throws {
     let location = try settings.data.location()
     let whole = try location.read()
-    let tokenizer = try CLIPTokenizer(huggingFaceFolder: settings.model.path)
-    try model.configuration.judge(tokenizer, place: settings.model.path.path)
+    let source = try settings.model.source()
+    let tokenizer = try CLIPTokenizer(source, model.configuration)
+    try model.configuration.judge(tokenizer, place: source.name)
     let prompter = Prompter(
       template: location.promptTemplate, tokenizer: tokenizer, model: model, place: "data.template")
-    preprocessing = try ImagePreprocessing(
-      huggingFaceFolder: settings.model.path, imageSize: model.configuration.imageSize)
+    preprocessing = try ImagePreprocessing(source, imageSize: model.configuration.imageSize)
     sets = try settings.task.testSubsets.map { subset in
       let part = try whole.subset(subset)
       return TestSet(name: subset.rawValue, dataset: part, prompts: try prompter.prompts(part.classNames))

@@ -115,8 +115,9 @@ public struct TrainingRun<Product: MatrixProduct> {
       try report.check()
       if settings.output.saveModel, let folder = report.file("model") {
         try environment.trace.span("save model", .run) {
-          let parameters = inputs.model.parameters
-          try HuggingFaceFolder.write(parameters, parameters.layout, tunedFrom: settings.model.path, to: folder)
+          let model = inputs.model
+          try HuggingFaceFolder.write(
+            model.parameters, model.configuration, tunedFrom: settings.model.source(), to: folder)
         }
       }
     }
@@ -177,7 +178,8 @@ public struct TrainingRun<Product: MatrixProduct> {
       try RunCheckpoints.judgePaths(start, in: checkpointFolder)
       _ = try RunInputs.globalBatch(settings, worldSize: collectives.worldSize)
     }
-    let model = try CLIP.read(settings.model.path, isShared: sharesParameters, among: collectives)
+    let (model, weights) = try CLIP.read(settings.model.source, isShared: sharesParameters, among: collectives)
+    try collectives.agree { try weights.allNotes() }.forEach(report.info)
     return try collectives.agree {
       let inputs = try RunInputs(settings, model, worldSize: collectives.worldSize)
       // One look per node is enough: its ranks see the same disks.
@@ -266,7 +268,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     let provenance = try RunProvenance(
       version: environment.version, threads: environment.threads, collectives)
     return RunCheckpoints(
-      settings.checkpoint, folder: checkpointFolder, model: inputs.model, from: settings.model.path, trained,
+      settings.checkpoint, folder: checkpointFolder, model: inputs.model, from: try settings.model.source(), trained,
       engine: engine, sharesParameters: sharesParameters, run: RunDescription(resolved, identity, facts, provenance),
       threads: environment.threads,
       collectives, report: report, faults: environment.checkpointFaults,

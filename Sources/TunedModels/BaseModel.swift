@@ -17,11 +17,12 @@ package struct BaseModel: Sendable {
 
   /// Weights on the disk, which are read once, piece by piece.
   ///
-  /// Throws `Failure` where they are not finite or cannot be read.
+  /// Throws `Failure` where they are damaged or not finite, or cannot be read.
   package init(_ weights: WeightsFile) throws {
     place = weights.url.path
     layout = weights.layout
     values = weights
+    try weights.verify()
     let slots = weights.layout.slots
     fingerprint = try BaseFingerprint.of(slots.map { ($0.name, $0.shape) }) { index, append in
       try weights.forEachPiece(of: slots[index].range) { _, piece in

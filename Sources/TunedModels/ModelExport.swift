@@ -21,14 +21,13 @@ extension TunedWeights {
     _ format: ExportFormat, over weights: WeightsFile, base: BaseModel, programVersion: String, to output: URL
   ) throws {
     let (values, places) = try values(over: base)
-    let folder = weights.url.deletingLastPathComponent()
     switch format {
     case .huggingface:
       let whole = OverlaidWeights(values, places, over: base)
-      try HuggingFaceFolder.write(whole, base.layout, tunedFrom: folder, to: output)
+      try HuggingFaceFolder.write(whole, weights.configuration, tunedFrom: weights.source, to: output)
     case .openai:
       let configuration = weights.configuration
-      let preprocessing = try ImagePreprocessing(huggingFaceFolder: folder, imageSize: configuration.imageSize)
+      let preprocessing = try ImagePreprocessing(weights.source, imageSize: configuration.imageSize)
       try OpenCLIPFolder.write(
         OverlaidWeights(values, places, over: base), configuration, preprocessing, to: output)
     case .delta:

@@ -73,11 +73,10 @@ struct Classify: ParsableCommand {
     _ session: Session, _ product: MachineProduct, _ tuned: TunedWeights?, _ classNames: [String]
   ) throws -> ImageClassifier<MachineProduct> {
     let template = try (template ?? tuned?.description.template).map { try PromptTemplate($0) } ?? .fallback
-    let model = try CLIP(huggingFaceFolder: modelOptions.folder, delta: tuned)
-    let tokenizer = try CLIPTokenizer(huggingFaceFolder: modelOptions.folder)
+    let (model, source) = try modelOptions.load(tuned, session.log)
+    let tokenizer = try CLIPTokenizer(source, model.configuration)
     try model.configuration.judge(tokenizer, place: modelOptions.model)
-    let preprocessing = try ImagePreprocessing(
-      huggingFaceFolder: modelOptions.folder, imageSize: model.configuration.imageSize)
+    let preprocessing = try ImagePreprocessing(source, imageSize: model.configuration.imageSize)
     let prompter = Prompter(template: template, tokenizer: tokenizer, model: model, place: "--template")
     return ImageClassifier(
       model, transform: ImageTransform(preprocessing), prompts: try prompter.prompts(classNames),

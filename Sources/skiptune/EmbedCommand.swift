@@ -40,8 +40,9 @@ struct Embed: ParsableCommand {
       try session.collectives.agree { if session.collectives.rank == 0 { try OutputPlace.judgeFile(output) } }
       let product = try session.product(precision)
       let embedder = try session.collectives.agree {
-        try FeatureEmbedder(
-          modelOptions.load(), huggingFaceFolder: modelOptions.folder, batchSize: batchSize,
+        let (model, source) = try modelOptions.load(modelOptions.tunedWeights(), session.log)
+        return try FeatureEmbedder(
+          model, from: source, batchSize: batchSize,
           loaderThreads: session.threads, by: product)
       }
       let imageFeatures = try embedder.embed(images: images.map { URL(fileURLWithPath: $0) }, session.collectives)

@@ -21,7 +21,8 @@ import Testing
       let target = folder.appendingPathComponent("run/model")
       try files.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
       let write = {
-        try HuggingFaceFolder.write(model.parameters, model.parameters.layout, tunedFrom: base, to: target)
+        try HuggingFaceFolder.write(
+          model.parameters, model.configuration, tunedFrom: ModelSource(huggingFaceFolder: base), to: target)
       }
       try write()
       let names = try files.subpathsOfDirectory(atPath: target.deletingLastPathComponent().path).sorted()

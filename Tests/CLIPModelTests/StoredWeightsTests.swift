@@ -15,7 +15,7 @@ import Testing
       return
     }
     let model = try CLIP(huggingFaceFolder: folder)
-    let stored = try StoredWeights(huggingFaceFolder: folder, model.parameters.layout)
+    let stored = try StoredWeights(ModelSource(huggingFaceFolder: folder), model.parameters.layout)
     let count = model.parameters.layout.count
     var random = CounterRandom(seed: 3)
     let ends = (0..<40).map { _ in [random.integer(below: count + 1), random.integer(below: count + 1)].sorted() }
@@ -33,7 +33,7 @@ import Testing
       let model = folder.appendingPathComponent("model")
       try files.copyItem(at: Goldens.url("towers/model"), to: model)
       let clip = try CLIP(huggingFaceFolder: model)
-      let stored = try StoredWeights(huggingFaceFolder: model, clip.parameters.layout)
+      let stored = try StoredWeights(ModelSource(huggingFaceFolder: model), clip.parameters.layout)
       let file = model.appendingPathComponent("model.safetensors")
       let bytes = try Data(contentsOf: file)
 
@@ -48,7 +48,7 @@ import Testing
       try handle.write(contentsOf: [1])
       try handle.close()
       #expect(!stored.isUnchanged)
-      #expect(failure { _ = try StoredWeights(huggingFaceFolder: model, clip.parameters.layout) } != nil)
+      #expect(failure { _ = try StoredWeights(ModelSource(huggingFaceFolder: model), clip.parameters.layout) } != nil)
     }
   }
 }

@@ -43,7 +43,8 @@ import Testing
     let result = try classify(task, files, ranks: 1)[0][0]
     let model = try CLIP(huggingFaceFolder: task.model)
     let embedder = try FeatureEmbedder(
-      model, huggingFaceFolder: task.model, batchSize: 2, loaderThreads: 1, by: OpenBLASProduct(threads: 1))
+      model, from: ModelSource(huggingFaceFolder: task.model), batchSize: 2, loaderThreads: 1,
+      by: OpenBLASProduct(threads: 1))
     let image = try embedder.embed(images: files, LoopbackWorld.alone()).array.map(Double.init)
     let texts = try embedder.embed(texts: Self.classNames.map { "a photo of \($0)" }, LoopbackWorld.alone())
     let logits = (0..<4).map { label -> Double in

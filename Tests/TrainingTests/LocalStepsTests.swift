@@ -164,7 +164,7 @@ private struct LocalStepsReference {
       files: [task.configuration], overrides: ["run_dir=\(task.run("none").path)"] + overrides)
     settings = try RunSettings.read(source).settings
     inputs = try RunInputs(
-      settings, try CLIP(huggingFaceFolder: settings.model.path), worldSize: nodes.count)
+      settings, try CLIP(settings.model.source()), worldSize: nodes.count)
     self.nodes = nodes
   }
 

@@ -54,7 +54,7 @@ import Testing
       let metadata = Self.good.merging(["base_fingerprint": "\(try run.baseModel().fingerprint)"]) { $1 }
       try SafetensorsWriter.write([(name, Tensor(zeros: shape))], metadata: metadata, to: file)
       let failure = failure {
-        _ = try CLIP(huggingFaceFolder: run.base, delta: TunedWeights(deltaFile: file))
+        _ = try CLIP(run.weights(), delta: TunedWeights(deltaFile: file))
       }
       #expect(failure?.status == .badData && failure?.problem.contains(name) == true)
     }
@@ -74,7 +74,7 @@ import Testing
         with: Data("\"I32\"".utf8))
       try changed.write(to: output)
       let failure = failure {
-        _ = try CLIP(huggingFaceFolder: run.base, delta: TunedWeights(deltaFile: output))
+        _ = try CLIP(run.weights(), delta: TunedWeights(deltaFile: output))
       }
       #expect(failure?.status == .badData && failure?.problem.contains("I32") == true)
     }

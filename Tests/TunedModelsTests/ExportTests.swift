@@ -29,7 +29,7 @@ import Testing
       let output = try run.export(TunedWeights(try run.save(7, worldSize: worldSize)), .delta, as: "delta")
       let delta = try TunedWeights(deltaFile: output)
       #expect(delta.tensors == run.tensors)
-      #expect(try CLIP(huggingFaceFolder: run.base, delta: delta).parameters.bits == run.after(7).bits)
+      #expect(try CLIP(run.weights(), delta: delta).parameters.bits == run.after(7).bits)
       // And on to other formats.
       let whole = try run.export(delta, .huggingface, as: "whole")
       #expect(try CLIP(huggingFaceFolder: whole).parameters.bits == run.after(7).bits)
@@ -41,10 +41,10 @@ import Testing
     try withScratchFolder { folder in
       let run = try TunedRun(in: folder)
       let model = try CLIP(huggingFaceFolder: run.base)
-      try model.apply(TunedWeights(try run.save(7, worldSize: 2)), baseFolder: run.base)
+      try model.apply(TunedWeights(try run.save(7, worldSize: 2)), base: run.base.path)
       #expect(model.parameters.bits == run.after(7).bits)
       // What is tuned now is no base any more.
-      let again = failure { try model.apply(TunedWeights(try run.save(8)), baseFolder: run.base) }
+      let again = failure { try model.apply(TunedWeights(try run.save(8)), base: run.base.path) }
       #expect(again?.status == .badData)
     }
   }

@@ -9,14 +9,13 @@ readonly repository
 
 # Build tools and libraries.
 readonly build_packages=(
-  openmpi-bin libopenmpi-dev libopenblas-dev libdnnl-dev libjpeg-dev libpng-dev libzstd-dev libxxhash-dev pkg-config
-  git ca-certificates libc6-dev binutils
+  openmpi-bin libopenmpi-dev libopenblas-dev libdnnl-dev libjpeg-dev libpng-dev libzstd-dev libxxhash-dev zlib1g-dev
+  pkg-config git ca-certificates libc6-dev binutils
 )
 
 # What the toolchain and its installer want beside that. g++ brings the newest libgcc and libstdc++ headers of the release.
 readonly swift_packages=(
   curl gnupg unzip tar tzdata libcurl4-openssl-dev libedit2 libncurses-dev libpython3-dev libsqlite3-0 libxml2-dev
-  zlib1g-dev
 )
 
 say() { printf '==> %s\n' "$*" >&2; }

@@ -9,6 +9,8 @@ import Tensors
 ///
 /// The weights carry the names of OpenAI's published ones, so other programs that know those can read them too.
 public enum OpenCLIPFolder {
+  static let configurationName = "open_clip_config.json"
+
   /// Writes `open_clip_model.safetensors` (fp32) and `open_clip_config.json`; `weights` lie in the flat order of the
   /// configuration's layout.
   ///
@@ -22,7 +24,7 @@ public enum OpenCLIPFolder {
     try AtomicFolder.create(folder) { aside in
       try AtomicFile.write(
         Data((JSONText.pretty(json(configuration, preprocessing)) + "\n").utf8),
-        to: aside.appendingPathComponent("open_clip_config.json"))
+        to: aside.appendingPathComponent(configurationName))
       try SafetensorsWriter.write(
         parameters.map { SafetensorsWriter.Declaration(name: $0.name, shape: $0.shape) }, metadata: ["format": "pt"],
         to: aside.appendingPathComponent("open_clip_model.safetensors")

@@ -68,8 +68,8 @@ extension CLIPConfiguration {
 
   private static func imageSizes(_ section: JSONSection) throws -> (imageSize: Int, patchSize: Int) {
     _ = try section.integer("num_channels", default: 3, in: 3...3)
-    let imageSize = try side("image_size", of: section, default: 224, in: 1...8192)
-    let patchSize = try side("patch_size", of: section, default: 32, in: 1...imageSize)
+    let imageSize = try section.side("image_size", default: 224, in: 1...8192)
+    let patchSize = try section.side("patch_size", default: 32, in: 1...imageSize)
     guard imageSize % patchSize == 0 else {
       throw section.failure("image_size", "\(imageSize) is not a multiple of the patch size \(patchSize)")
     }
@@ -77,17 +77,6 @@ extension CLIPConfiguration {
       throw section.failure("patch_size", "\(patchSize) cuts an image of \(imageSize) into more than 256 x 256 patches")
     }
     return (imageSize, patchSize)
-  }
-
-  /// A size given as one integer or as a list of two equal ones.
-  private static func side(
-    _ key: String, of section: JSONSection, default standard: Int, in range: ClosedRange<Int>
-  ) throws -> Int {
-    guard let sides = section[key]?.elements else { return try section.integer(key, default: standard, in: range) }
-    guard sides.count == 2, sides[0] == sides[1], let side = sides[0].integer, range.contains(side) else {
-      throw section.failure(key, "must be two equal integers from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return side
   }
 
   private static func sharedChoices(
@@ -136,5 +125,41 @@ extension CLIPConfiguration {
       typeKeys.contains(member.key) ? JSONMember(member.key, .string("float32")) : member
     }
     return Data((JSONText.pretty(.object(members)) + "\n").utf8)
+  }
+
+  /// The content of `config.json` for this model, stored in fp32.
+  var huggingFaceJSON: Data {
+    let members = [
+      JSONMember("architectures", .array([.string("CLIPModel")])), JSONMember("model_type", .string("clip")),
+      JSONMember("projection_dim", .integer(embeddingWidth)), JSONMember("torch_dtype", .string("float32")),
+      JSONMember(
+        "text_config",
+        .object(
+          [
+            JSONMember("model_type", .string("clip_text_model")), JSONMember("vocab_size", .integer(vocabularySize)),
+            JSONMember("max_position_embeddings", .integer(contextLength)),
+            // 2 is what Hugging Face's code takes to mean the highest token, as in OpenAI's own folders there.
+            JSONMember("bos_token_id", .integer(0)), JSONMember("eos_token_id", .integer(eosTokenID ?? 2)),
+            JSONMember("pad_token_id", .integer(1)),
+          ] + members(of: text))),
+      JSONMember(
+        "vision_config",
+        .object(
+          [
+            JSONMember("model_type", .string("clip_vision_model")), JSONMember("image_size", .integer(imageSize)),
+            JSONMember("patch_size", .integer(patchSize)),
+          ] + members(of: vision))),
+    ]
+    return Data((JSONText.pretty(.object(members)) + "\n").utf8)
+  }
+
+  private func members(of tower: Tower) -> [JSONMember] {
+    [
+      JSONMember("hidden_size", .integer(tower.width)), JSONMember("intermediate_size", .integer(tower.mlpWidth)),
+      JSONMember("num_attention_heads", .integer(tower.headCount)),
+      JSONMember("num_hidden_layers", .integer(tower.depth)), JSONMember("projection_dim", .integer(embeddingWidth)),
+      JSONMember("hidden_act", .string(activation.rawValue)),
+      JSONMember("layer_norm_eps", .number(Double("\(layerNormEpsilon)")!)),
+    ]
   }
 }

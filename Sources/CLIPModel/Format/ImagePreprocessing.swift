@@ -55,6 +55,64 @@ public struct ImagePreprocessing: Sendable, Equatable {
   }
 }
 
+// MARK: - Other forms than Hugging Face's
+
+extension ImagePreprocessing {
+  /// Reads what lies beside the weights, as `init(huggingFaceFolder:imageSize:)` and of open_clip's form the part
+  /// `preprocess_cfg`; CLIP's own preprocessing when there is neither.
+  ///
+  /// Throws as `init(huggingFaceFolder:imageSize:)`.
+  public init(_ source: ModelSource, imageSize: Int) throws {
+    guard source.form == .openCLIP, try Self.section(in: source.folder) == nil else {
+      try self.init(huggingFaceFolder: source.folder, imageSize: imageSize)
+      return
+    }
+    let file = source.folder.appendingPathComponent(OpenCLIPFolder.configurationName)
+    try self.init(
+      openCLIP: JSONSection(contentsOf: file, limit: CLIPConfiguration.largestFile).section("preprocess_cfg"),
+      imageSize: imageSize)
+  }
+
+  private init(openCLIP section: JSONSection, imageSize: Int) throws {
+    for (key, only) in [("interpolation", "bicubic"), ("resize_mode", "shortest"), ("mode", "RGB")] {
+      guard try section.string(key, default: only) == only else {
+        throw section.failure(key, "must be \(quoted(only)), the only one supported")
+      }
+    }
+    guard try section.side("size", default: imageSize, in: Self.sizes) == imageSize else {
+      throw section.failure("size", "does not fit the model, which takes images of \(imageSize)")
+    }
+    let deviation = try Self.channels("std", of: section, default: Self.clipStandardDeviation)
+    guard deviation.allSatisfy({ $0 > 0 }) else { throw section.failure("std", "must be above 0") }
+    self.init(
+      resizeSize: imageSize, cropSize: imageSize, mean: try Self.channels("mean", of: section, default: Self.clipMean),
+      standardDeviation: deviation)
+  }
+
+  /// What a source leaves open about images, in words; nil where it tells.
+  public static func note(of source: ModelSource) throws -> String? {
+    guard source.form != .openCLIP, try section(in: source.folder) == nil else { return nil }
+    return "\(source.name): no preprocessor_config.json, so images are prepared as for OpenAI's CLIP"
+  }
+
+  /// The content of `preprocessor_config.json` for this preprocessing.
+  var huggingFaceJSON: Data {
+    func numbers(_ values: [Float]) -> JSONValue { .array(values.map { .number(Double("\($0)")!) }) }
+    let steps = ["do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"]
+    let members =
+      steps.map { JSONMember($0, .bool(true)) } + [
+        JSONMember("size", .object([JSONMember("shortest_edge", .integer(resizeSize))])),
+        JSONMember(
+          "crop_size",
+          .object([JSONMember("height", .integer(cropSize)), JSONMember("width", .integer(cropSize))])),
+        JSONMember("resample", .integer(Self.bicubic)), JSONMember("rescale_factor", .number(1.0 / 255)),
+        JSONMember("image_mean", numbers(mean)), JSONMember("image_std", numbers(standardDeviation)),
+        JSONMember("image_processor_type", .string("CLIPImageProcessor")),
+      ]
+    return Data((JSONText.pretty(.object(members)) + "\n").utf8)
+  }
+}
+
 // MARK: - Reading
 
 extension ImagePreprocessing {

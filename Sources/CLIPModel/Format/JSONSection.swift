@@ -30,6 +30,9 @@ struct JSONSection {
   /// The value of a key, or nil when it is absent; null counts as a value.
   subscript(_ key: String) -> JSONValue? { members[key] }
 
+  /// All keys, in the order of the file.
+  var keys: [String] { members.members?.map(\.key) ?? [] }
+
   /// An object within this one; an empty one when the key is absent or null.
   func section(_ key: String) throws -> JSONSection {
     let value = self[key] ?? .null
@@ -42,6 +45,15 @@ struct JSONSection {
       throw failure(key, "must be an integer from \(range.lowerBound) to \(range.upperBound)")
     }
     return integer
+  }
+
+  /// A size given as one integer or as a list of two equal ones.
+  func side(_ key: String, default standard: Int, in range: ClosedRange<Int>) throws -> Int {
+    guard let sides = self[key]?.elements else { return try integer(key, default: standard, in: range) }
+    guard sides.count == 2, sides[0] == sides[1], let side = sides[0].integer, range.contains(side) else {
+      throw failure(key, "must be two equal integers from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return side
   }
 
   func number(_ key: String, default standard: Double) throws -> Double {

@@ -28,11 +28,11 @@ struct BytePairVocabulary: Sendable {
 
   static let startSpelling = "<|startoftext|>"
   static let endSpelling = "<|endoftext|>"
-  private static let wordEnd = "</w>"
-  private static let largestFile = 64 << 20
+  static let wordEnd = "</w>"
+  static let largestFile = 64 << 20
 
   /// A merge as written, with the place to name when it is wrong.
-  private struct WrittenMerge {
+  struct WrittenMerge {
     var left: String
     var right: String
     var place: String
@@ -59,7 +59,7 @@ struct BytePairVocabulary: Sendable {
     }
   }
 
-  private init(_ tokens: [String: Int32], _ written: [WrittenMerge], place: String) throws {
+  init(_ tokens: [String: Int32], _ written: [WrittenMerge], place: String) throws {
     func token(_ spelling: String) throws -> Int32 {
       if let token = tokens[spelling] { return token }
       throw Failure(
@@ -158,14 +158,20 @@ extension BytePairVocabulary {
 
   /// Lines of two tokens with a space between, best first, after an optional `#version` line.
   private static func writtenMerges(fromLinesOf file: URL) throws -> [WrittenMerge] {
-    let bytes = try SmallFile.bytes(of: file, limit: largestFile)
+    try writtenMerges(SmallFile.bytes(of: file, limit: largestFile), of: file) { $0.hasPrefix("#version") }
+  }
+
+  /// As many merges of a file's lines as there are, or `limit`.
+  static func writtenMerges(
+    _ bytes: [UInt8], of file: URL, limit: Int = .max, isHeader: (String) -> Bool
+  ) throws -> [WrittenMerge] {
     var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)[...]
     while let last = lines.last, last.allSatisfy({ $0 == 0x20 || $0 == 0x0D }) { lines.removeLast() }
     var written: [WrittenMerge] = []
     written.reserveCapacity(lines.count)
-    for (index, line) in lines.enumerated() {
+    for (index, line) in lines.enumerated() where written.count < limit {
       let text = String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
-      if index == 0, text.hasPrefix("#version") { continue }
+      if index == 0, isHeader(text) { continue }
       written.append(try writtenMerge(text, place: "\(file.path):\(index + 1)"))
     }
     return written

@@ -15,8 +15,23 @@ public final class CLIPTokenizer: Sendable {
   ///
   /// Throws `.missingInput` when there is neither, `.badData` (with file, and line for merges) when token numbers have
   /// gaps or repeat, a special token or a byte has no token, or a merge names an unknown token.
-  public init(huggingFaceFolder: URL) throws {
-    let vocabulary = try BytePairVocabulary(huggingFaceFolder: huggingFaceFolder)
+  public convenience init(huggingFaceFolder: URL) throws {
+    self.init(try BytePairVocabulary(huggingFaceFolder: huggingFaceFolder))
+  }
+
+  /// Reads the tokenizer of a model: files in the form of Hugging Face, or the list of merges that OpenAI's and open_clip's
+  /// code carries, packed or not; beside the weights, or where the source's options say.
+  ///
+  /// Throws as `init(huggingFaceFolder:)`.
+  public convenience init(_ source: ModelSource, _ configuration: CLIPConfiguration) throws {
+    switch try TokenizerFiles(source) {
+    case .huggingFace(let folder): try self.init(huggingFaceFolder: folder)
+    case .merges(let file):
+      self.init(try BytePairVocabulary(openAIMerges: file, vocabularySize: configuration.vocabularySize))
+    }
+  }
+
+  private init(_ vocabulary: BytePairVocabulary) {
     self.vocabulary = vocabulary
     specials = [
       (Array(BytePairVocabulary.startSpelling.unicodeScalars), vocabulary.startToken),

@@ -3,18 +3,32 @@ import Configuration
 import Datasets
 import Diagnostics
 import Foundation
+import Kernels
 import Optimization
 import SkipTuning
 
 /// The CLIP that is adapted.
 struct ModelSettings: Sendable {
-  var path: URL
+  /// A path or a name.
+  var path: String
+  var options: ModelSource.Options
 
   init(_ reader: SettingsReader, isRequired: Bool) throws {
-    path = try reader.path(
-      "path", default: isRequired ? nil : ".",
-      "Hugging Face CLIP folder: config.json, model.safetensors, tokenizer, preprocessor_config.json")
+    path = try reader.pathOrName(
+      "path", default: isRequired ? nil : ".", where: ModelCaches.isName,
+      "CLIP: a Hugging Face or open_clip folder, a .pt file of OpenAI's, or the name of a cached one, such as "
+        + "openai/clip-vit-base-patch16 or ViT-B/16")
+    let tokenizer = try reader.optionalPath(
+      "tokenizer", "folder or file of the tokenizer, where it does not lie beside the weights")
+    let activation = try reader.optionalChoice(
+      "activation", of: Activation.self, "what the MLPs compute with, for weights that do not tell")
+    options = ModelSource.Options(tokenizer: tokenizer, activation: activation)
   }
+
+  /// Finds the model.
+  ///
+  /// Throws `Failure` where there is none.
+  func source() throws -> ModelSource { try ModelSource(path, options: options) }
 }
 
 /// What is skipped.

@@ -30,9 +30,9 @@ enum CheckpointArgument {
     return TunedWeights(try find(path))
   }
 
-  /// The base model in a Hugging Face folder, on the disk.
-  static func base(_ folder: String) throws -> BaseModel {
-    try BaseModel(WeightsFile(huggingFaceFolder: URL(fileURLWithPath: folder)))
+  /// The base model of a path or name, on the disk.
+  static func base(_ model: String, _ details: ModelDetailOptions) throws -> BaseModel {
+    try BaseModel(WeightsFile(details.source(model)))
   }
 }
 
@@ -40,8 +40,9 @@ extension ExportFormat: ExpressibleByArgument {}
 
 /// What a tuned model is written as.
 struct ExportOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Hugging Face folder of the base model, that training began with.", valueName: "folder"))
+  @Option(help: ArgumentHelp("The base model, that training began with, as model.path names it.", valueName: "model"))
   var model: String
+  @OptionGroup var details: ModelDetailOptions
   @Option(name: .shortAndLong, help: ArgumentHelp("Folder or file to make.", valueName: "path"))
   var output: String
   @Option(
@@ -55,7 +56,7 @@ struct ExportOptions: ParsableArguments {
   func write(_ tuned: () throws -> TunedWeights) throws {
     try OutputPlace.judgeNew(output)
     let tuned = try tuned()
-    let weights = try WeightsFile(huggingFaceFolder: URL(fileURLWithPath: model))
+    let weights = try WeightsFile(details.source(model))
     try tuned.export(
       format, over: weights, base: BaseModel(weights), programVersion: Skiptune.version,
       to: URL(fileURLWithPath: output))

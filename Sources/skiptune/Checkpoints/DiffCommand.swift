@@ -21,9 +21,10 @@ extension CheckpointCommand {
     var b: String
     @Option(
       help: ArgumentHelp(
-        "Hugging Face folder of the base model; needed where parameters are stored as differences to it.",
-        valueName: "folder"))
+        "The base model, as model.path names it; needed where parameters are stored as differences to it.",
+        valueName: "model"))
     var model: String?
+    @OptionGroup var details: ModelDetailOptions
     @Flag(help: "Compare settings and shapes only; the base model is not needed then.")
     var noValues = false
     @Flag(help: "Print one JSON object.")
@@ -31,7 +32,7 @@ extension CheckpointCommand {
 
     func run() throws {
       let checkpoints = try [a, b].map { try CheckpointArgument.find($0) }
-      let base = try noValues ? nil : model.map { try CheckpointArgument.base($0) }
+      let base = try noValues ? nil : model.map { try CheckpointArgument.base($0, details) }
       let comparison = try CheckpointComparison(
         checkpoints[0], checkpoints[1], base: base, comparesValues: !noValues)
       let report = ComparisonReport(checkpoints, comparison)

@@ -14,14 +14,15 @@ extension CheckpointCommand {
     var checkpoint: String
     @Option(
       help: ArgumentHelp(
-        "Hugging Face folder of the base model; shows how far each tensor has moved from it.", valueName: "folder"))
+        "The base model, as model.path names it; shows how far each tensor has moved from it.", valueName: "model"))
     var model: String?
+    @OptionGroup var details: ModelDetailOptions
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func run() throws {
       let found = try CheckpointArgument.find(checkpoint)
-      let movement = try model.map { try TunedWeights(found).movement(from: CheckpointArgument.base($0)) }
+      let movement = try model.map { try TunedWeights(found).movement(from: CheckpointArgument.base($0, details)) }
       let report = CheckpointReport(checkpoint: found, movement: movement)
       print(json ? JSONText.pretty(report.json) + "\n" : report.text, terminator: "")
     }

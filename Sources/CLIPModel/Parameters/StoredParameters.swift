@@ -1,5 +1,5 @@
-/// A parameter as OpenAI's code and open_clip name and store it.
-struct OpenCLIPParameter: Equatable {
+/// A parameter, or neighbours in the flat order, as a file names and stores them.
+struct StoredParameter: Equatable, Sendable {
   let name: String
   /// As stored there.
   let shape: [Int]
@@ -10,10 +10,23 @@ struct OpenCLIPParameter: Equatable {
 }
 
 extension ParameterLayout {
+  /// All parameters as files of a form have them, in flat order; `prefix` is what all names begin with.
+  func parameters(in form: ModelSource.Form, prefix: String) -> [StoredParameter] {
+    let parameters =
+      switch form {
+      case .huggingFace:
+        slots.map { StoredParameter(name: $0.name, shape: $0.shape, range: $0.range, isTransposed: false) }
+      case .openCLIP, .openAI: openCLIPParameters
+      }
+    return parameters.map {
+      StoredParameter(name: prefix + $0.name, shape: $0.shape, range: $0.range, isTransposed: $0.isTransposed)
+    }
+  }
+
   /// All parameters under the names of OpenAI's published weights, in flat order.
   ///
   /// Query, key and value are one `in_proj` there; the two projections are stored `[in, out]`.
-  var openCLIPParameters: [OpenCLIPParameter] {
+  var openCLIPParameters: [StoredParameter] {
     slots.compactMap { slot in
       if slot.name.contains(".k_proj.") || slot.name.contains(".v_proj.") { return nil }
       var (shape, range) = (slot.shape, slot.range)
@@ -24,7 +37,7 @@ extension ParameterLayout {
         precondition(range.count == 3 * slot.range.count, "query, key and value of \(slot.name) lie apart")
       }
       let isProjection = Encoder.allCases.contains { $0.projectionName == slot.name }
-      return OpenCLIPParameter(
+      return StoredParameter(
         name: Self.openCLIPName(slot.name), shape: isProjection ? shape.reversed() : shape, range: range,
         isTransposed: isProjection)
     }

@@ -1,0 +1,101 @@
+/// The hash that published files are told by. Source: FIPS 180-4.
+package struct SHA256 {
+  private var state: [UInt32] = [
+    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
+  ]
+  private var schedule = [UInt32](repeating: 0, count: 64)
+  private var rest: [UInt8] = []
+  private var byteCount = 0
+
+  private static let blockSize = 64
+
+  /// A hash of nothing yet.
+  package init() {}
+
+  /// Appends bytes.
+  package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    byteCount += bytes.count
+    var position = 0
+    if !rest.isEmpty {
+      position = min(bytes.count, Self.blockSize - rest.count)
+      rest += bytes[..<position]
+      guard rest.count == Self.blockSize else { return }
+      let block = rest
+      block.withUnsafeBytes { compress($0, at: 0) }
+      rest.removeAll(keepingCapacity: true)
+    }
+    while bytes.count - position >= Self.blockSize {
+      compress(bytes, at: position)
+      position += Self.blockSize
+    }
+    rest += bytes[position...]
+  }
+
+  /// The hash of all that was appended, in hexadecimal.
+  package consuming func hexadecimal() -> String {
+    let bitCount = UInt64(byteCount) * 8
+    let zeros = (Self.blockSize + 55 - byteCount % Self.blockSize) % Self.blockSize
+    let padding = [0x80] + [UInt8](repeating: 0, count: zeros) + (0..<8).map { UInt8(bitCount >> (56 - 8 * $0) & 0xff) }
+    padding.withUnsafeBytes { append($0) }
+    return state.map { word in
+      let digits = String(word, radix: 16)
+      return String(repeating: "0", count: 8 - digits.count) + digits
+    }.joined()
+  }
+
+  /// The hash of a file's content.
+  ///
+  /// Throws `.inputOutput` when reading fails.
+  package static func hexadecimal(of file: borrowing Descriptor) throws -> String {
+    let size = try file.size()
+    var hash = SHA256()
+    var piece = [UInt8](repeating: 0, count: min(size, 1 << 20))
+    for start in stride(from: 0, to: size, by: 1 << 20) {
+      let count = min(1 << 20, size - start)
+      try piece.withUnsafeMutableBytes { bytes in
+        let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+        try file.read(into: part, at: start)
+        hash.append(UnsafeRawBufferPointer(part))
+      }
+    }
+    return hash.hexadecimal()
+  }
+
+  private mutating func compress(_ bytes: UnsafeRawBufferPointer, at position: Int) {
+    schedule.withUnsafeMutableBufferPointer { w in
+      for i in 0..<16 {
+        w[i] = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: position + 4 * i, as: UInt32.self))
+      }
+      for i in 16..<64 {
+        let (x, y) = (w[i - 15], w[i - 2])
+        let small0 = Self.rotated(x, 7) ^ Self.rotated(x, 18) ^ (x >> 3)
+        let small1 = Self.rotated(y, 17) ^ Self.rotated(y, 19) ^ (y >> 10)
+        w[i] = w[i - 16] &+ small0 &+ w[i - 7] &+ small1
+      }
+    }
+    var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+    var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+    for i in 0..<64 {
+      let big1 = Self.rotated(e, 6) ^ Self.rotated(e, 11) ^ Self.rotated(e, 25)
+      let first = h &+ big1 &+ ((e & f) ^ (~e & g)) &+ Self.constants[i] &+ schedule[i]
+      let big0 = Self.rotated(a, 2) ^ Self.rotated(a, 13) ^ Self.rotated(a, 22)
+      let second = big0 &+ ((a & b) ^ (a & c) ^ (b & c))
+      (h, g, f, e, d, c, b, a) = (g, f, e, d &+ first, c, b, a, first &+ second)
+    }
+    for (i, value) in [a, b, c, d, e, f, g, h].enumerated() { state[i] &+= value }
+  }
+
+  private static func rotated(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
+
+  /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
+  private static let constants: [UInt32] = [
+    0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
+    0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
+    0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
+    0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7, 0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967,
+    0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13, 0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85,
+    0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3, 0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070,
+    0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5, 0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3,
+    0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
+  ]
+}
