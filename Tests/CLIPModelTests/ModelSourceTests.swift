@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import Foundation
 import Kernels
 import MatrixBackends
@@ -175,6 +176,36 @@ import Testing
   }
 
   // MARK: Damage
+
+  /// Shapes alone, as a sparse file of many terabytes could have them.
+  private struct ShapesOnly: StoredTensors {
+    let url = URL(fileURLWithPath: "/huge.pt")
+    let shapes: [String: [Int]]
+    var names: [String] { shapes.keys.sorted() }
+    func shape(of name: String) -> [Int]? { shapes[name] }
+    func elementType(of name: String) -> ElementType? { .float16 }
+    func readElements(_: Range<Int>, of _: String, into _: UnsafeMutableBufferPointer<Float>) {}
+    func versions() -> [Descriptor.Version] { [] }
+    func verify() {}
+  }
+
+  @Test func sizesThatNoModelHasAreRefused() throws {
+    let plain = try ModelSource(Self.url("openai-script.pt").path).openWeights()
+    let shapes = Dictionary(uniqueKeysWithValues: plain.names.map { ($0, plain.shape(of: $0)!) })
+    let derive = { (shapes: [String: [Int]]) in
+      try CLIPConfiguration(derivedFrom: ShapesOnly(shapes: shapes), prefix: "", activation: .gelu)
+    }
+    #expect(try derive(shapes).vision.depth == 2)
+    for (name, shape) in [
+      ("visual.conv1.weight", [1 << 40, 3, 8, 8]), ("token_embedding.weight", [1 << 50, 64]),
+      ("positional_embedding", [77, 1 << 30]), ("visual.transformer.resblocks.0.mlp.c_fc.weight", [1 << 45, 64]),
+      ("text_projection", [64, 1 << 45]), ("visual.positional_embedding", [Int.max, 64]),
+    ] {
+      var hostile = shapes
+      hostile[name] = shape
+      #expect(failure { _ = try derive(hostile) }?.status == .badData, "\(name)")
+    }
+  }
 
   /// Every 97th byte flipped, and lengths: one line of ours, or the same weights.
   @Test func damagedArchivesAreRefused() throws {

@@ -80,19 +80,17 @@ import Testing
     }
   }
 
-  /// Every byte of the file, by two flips; and every length.
+  /// A bit of every byte of the file flipped; and every length.
   @Test(arguments: ["archives/tensors.pt", "archives/expanded.pt"]) func everyByteAndLength(name: String) throws {
     let bytes = try Data(contentsOf: Goldens.url("weights/\(name)"))
     try withScratchFolder { folder in
       let url = folder.appendingPathComponent("damaged.pt")
       let truth = try Self.outcome(bytes, at: url)
       for position in bytes.indices {
-        for flip in [UInt8(0x01), 0x80] {
-          var damaged = bytes
-          damaged[position] ^= flip
-          let outcome = try Self.outcome(damaged, at: url)
-          #expect(outcome == nil || outcome == truth, "byte \(position) ^ \(flip)")
-        }
+        var damaged = bytes
+        damaged[position] ^= position.isMultiple(of: 2) ? 0x01 : 0x80
+        let outcome = try Self.outcome(damaged, at: url)
+        #expect(outcome == nil || outcome == truth, "byte \(position)")
         let cut = try Self.outcome(bytes.prefix(position), at: url)
         #expect(cut == nil, "\(position) bytes")
       }

@@ -107,6 +107,12 @@ extension CLIPConfiguration {
       patchSize: patches[2], text: try shapes.tower("transformer", width: context[1]), contextLength: context[0],
       vocabularySize: try shapes.of("token_embedding.weight", dimensions: 2)[0],
       embeddingWidth: try shapes.of("text_projection", dimensions: 2)[1], activation: activation, eosTokenID: nil)
+    // The limits of config.json; a hostile file must not make products of sizes overflow.
+    let isInBounds =
+      [vision.width, text.width, embeddingWidth, contextLength].allSatisfy { $0 <= 1 << 16 }
+      && [vision.mlpWidth, text.mlpWidth].allSatisfy { $0 <= 1 << 18 }
+      && [vision.depth, text.depth].allSatisfy { $0 <= 1024 } && imageSize <= 8192 && vocabularySize <= 1 << 24
+    guard isInBounds else { throw shapes.failure("its tensors are larger than those of any CLIP") }
     guard contextLength >= 2, vocabularySize >= 2 else {
       throw shapes.failure("its text encoder has no room for texts")
     }
