@@ -145,7 +145,7 @@ public struct TrainingRun<Product: MatrixProduct> {
   ///
   /// Collective: all ranks call this with the same settings.
   public func estimate() throws -> [String] {
-    let inputs = try judge()
+    let inputs = try judge().inputs
     let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
     let model = inputs.model
     let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
@@ -169,8 +169,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     ].compactMap { $0 }
   }
 
-  /// Judges everything before any rank computes.
-  private func judge() throws -> RunInputs {
+  /// Judges everything before any rank computes; notes say what was assumed of the model.
+  private func judge() throws -> (inputs: RunInputs, notes: [String]) {
     collectives.meter.place = "reading data and model"
     ProcessMemory.resetPeak()
     try collectives.agree {
@@ -179,8 +179,7 @@ public struct TrainingRun<Product: MatrixProduct> {
       _ = try RunInputs.globalBatch(settings, worldSize: collectives.worldSize)
     }
     let (model, weights) = try CLIP.read(settings.model.source, isShared: sharesParameters, among: collectives)
-    try collectives.agree { try weights.allNotes() }.forEach(report.info)
-    return try collectives.agree {
+    let inputs = try collectives.agree {
       let inputs = try RunInputs(settings, model, worldSize: collectives.worldSize)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 {
@@ -189,6 +188,7 @@ public struct TrainingRun<Product: MatrixProduct> {
       }
       return inputs
     }
+    return (inputs, try collectives.agree { try weights.allNotes() })
   }
 
   /// Throws where the ranks of this node have no room for the features of an epoch.
@@ -240,13 +240,14 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   /// Judges everything, then takes the run directory.
   private func prepare(_ runTrace: inout RunTrace?) throws -> RunInputs {
-    let inputs = try environment.trace.span("read inputs", .run) { try judge() }
+    let (inputs, notes) = try environment.trace.span("read inputs", .run) { try judge() }
     try collectives.agree {
       try report.open(
         settings.runDirectory, resolved, logTo: environment.logDestination,
         keepsEarlierFiles: RunCheckpoints.goesOn(start, in: checkpointFolder))
     }
     try runTrace?.open()
+    notes.forEach(report.info)
     let classes = inputs.training.classNames.count
     report.info(
       "\(inputs.training.name): \(Readable.count(inputs.training.train.count)) training images of \(classes) classes; "

@@ -89,9 +89,9 @@ extension ImagePreprocessing {
       standardDeviation: deviation)
   }
 
-  /// What a source leaves open about images, in words; nil where it tells.
+  /// What weights without a configuration leave open about images, in words; nil where a file tells.
   public static func note(of source: ModelSource) throws -> String? {
-    guard source.form != .openCLIP, try section(in: source.folder) == nil else { return nil }
+    guard source.form == .openAI, try section(in: source.folder) == nil else { return nil }
     return "\(source.name): no preprocessor_config.json, so images are prepared as for OpenAI's CLIP"
   }
 
