@@ -26,7 +26,8 @@ extension BadInput {
 
   private static let models = [
     BadInput(
-      name: "no model folder", status: 66, words: ["nowhere: there is no such file or folder", "give the path of a model"],
+      name: "no model folder", status: 66,
+      words: ["nowhere: there is no such file or folder", "give the path of a model"],
       settings: ["model.path=nowhere"]),
     BadInput(
       name: "no weights", status: 66, words: ["model/model.safetensors", "check the path"],
