@@ -18,12 +18,12 @@ public struct ProtocolRun<Product: MatrixProduct> {
     let collectives: any MessagePassing
     let log: Log
     let logDestination: LogDestination
-    let makeRun: () -> TrainingRun<Product>.Environment
+    let makeRun: (Precision) throws -> TrainingRun<Product>.Environment
 
-    /// `makeRun` gives each run an environment of its own, over the same collectives.
+    /// `makeRun` gives each run an environment of its own, over the same collectives; it may be collective.
     public init(
       collectives: any MessagePassing, log: Log, logDestination: LogDestination,
-      makeRun: @escaping () -> TrainingRun<Product>.Environment
+      makeRun: @escaping (Precision) throws -> TrainingRun<Product>.Environment
     ) {
       self.collectives = collectives
       self.log = log
@@ -112,14 +112,15 @@ public struct ProtocolRun<Product: MatrixProduct> {
   }
 
   private func train(_ training: ProtocolPlan.Training) throws {
-    var environment = environment.makeRun()
+    var environment = try environment.makeRun(training.settings.compute.precision)
     environment.goesOnAfterFailure = true
     _ = try TrainingRun(training.settings, training.resolved, from: StartingState(), environment).run()
   }
 
   private func test(_ test: ProtocolPlan.Test) throws {
     let weights = test.training.map { TestedWeights.checkpoint(path: plan.trainings[$0].folder.path) } ?? .zeroShot
-    let results = try EvaluationRun(test.settings, weights, environment.makeRun()).run()
+    let environment = try environment.makeRun(test.settings.compute.precision)
+    let results = try EvaluationRun(test.settings, weights, environment).run()
     try collectives.agree {
       guard isFirst else { return }
       let folder = test.file.deletingLastPathComponent()

@@ -67,9 +67,10 @@ public struct AnalysisRun<Product: MatrixProduct> {
     let collectives = environment.collectives
     let checkpoint = try Checkpoint.find(folder, collectives)
     return try collectives.agree {
-      let inputs = try RunInputs(settings, worldSize: 1)
-      let tuned = try CLIP(huggingFaceFolder: settings.model.path)
-      try tuned.apply(TunedWeights(checkpoint), baseFolder: settings.model.path)
+      let weights = try WeightsFile(settings.model.source())
+      let inputs = try RunInputs(settings, CLIP(weights), worldSize: 1)
+      let tuned = try CLIP(weights)
+      try tuned.apply(TunedWeights(checkpoint), base: settings.model.path)
       let items = Self.sample(inputs.training.train, imageLimit)
       try inputs.training.verifyImagesExist(items)
       let pixels = try load(items, inputs)

@@ -47,7 +47,7 @@ extension RunSettings {
 
   /// The fingerprint of the model's weights, as in results and checkpoints; reads the model.
   package func weightsFingerprint() throws -> String {
-    let model = try CLIP(huggingFaceFolder: model.path)
+    let model = try CLIP(model.source())
     return "\(BaseFingerprint.of(model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) }))"
   }
 

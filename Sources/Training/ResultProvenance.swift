@@ -29,7 +29,8 @@ struct ResultProvenance: Codable, Sendable, Equatable {
 
   /// Precision of numbers by use.
   struct Precision: Codable, Sendable, Equatable {
-    var compute = "fp32"
+    /// As asked for: `bf16` is computed in fp32 where a CPU of the run has no arithmetic for it.
+    var compute: String
     var exchange: String
     var features: String
   }
@@ -52,7 +53,8 @@ struct ResultProvenance: Codable, Sendable, Equatable {
       })
     preprocessing = RunFacts.words(inputs.transform)
     precision = Precision(
-      exchange: settings.exchange.precision.rawValue, features: settings.features.storage.rawValue)
+      compute: settings.compute.precision.rawValue, exchange: settings.exchange.precision.rawValue,
+      features: settings.features.storage.rawValue)
     seed = settings.seed
   }
 

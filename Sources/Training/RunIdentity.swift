@@ -20,7 +20,8 @@ struct RunIdentity: Sendable {
   /// Settings, or beginnings of their names, that may change from one start to the next: where things are, how much is
   /// tested, saved and said, and, as with the number of ranks, what changes the order of sums alone.
   private static let free =
-    ["run_dir", "model.path", "model.tokenizer", "data.root", "limits.", "evaluate.", "output.", "checkpoint.", "protocol."]
+    ["run_dir", "model.path", "model.tokenizer", "data.root"]
+    + ["limits.", "evaluate.", "output.", "checkpoint.", "protocol."]
     + ["memory_mb", "folder"].map { "features." + $0 }
     + ["mode", "bucket_mb", "first_bucket_mb", "overlap", "two_level", "class_parallel_text", "on_nonfinite"].map {
       "exchange." + $0

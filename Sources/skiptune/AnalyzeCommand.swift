@@ -40,8 +40,9 @@ struct Analyze: ParsableCommand {
       try collectives.agree {
         if collectives.rank == 0 { for file in [json, plot].compactMap({ $0 }) { try OutputPlace.judgeFile(file) } }
       }
+      let environment = try TrainingRun.Environment(session, .fp32)
       let run = try collectives.agree {
-        try AnalysisRun(URL(fileURLWithPath: folder), overrides: overrides, TrainingRun.Environment(session))
+        try AnalysisRun(URL(fileURLWithPath: folder), overrides: overrides, environment)
       }
       let results = try run.run(imageLimit: images)
       try collectives.agree {

@@ -34,11 +34,11 @@ struct ProtocolCommand: ParsableCommand {
         try ProtocolPlan(
           kind, files: options.settings.files.map { URL(fileURLWithPath: $0) }, overrides: options.overrides)
       }
-      let run = ProtocolRun<OpenBLASProduct>(
+      let run = ProtocolRun<MachineProduct>(
         plan,
         ProtocolRun.Environment(
           collectives: session.collectives, log: session.log, logDestination: session.logDestination
-        ) { TrainingRun.Environment(session) })
+        ) { try TrainingRun.Environment(session, $0) })
       guard !dryRun else { return try show(run.overview().joined(separator: "\n") + "\n", session) }
       let report = try run.run()
       try show(report.text, session)
