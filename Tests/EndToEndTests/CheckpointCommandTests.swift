@@ -150,7 +150,10 @@ extension EndToEnd {
         (["inspect", task.configuration.path], 65, ["a checkpoint is a folder"]),
         (["inspect", damaged.path], 65, ["shard-00000-of-00001.zst", "damaged", "use another checkpoint"]),
         (["export", damaged.path] + make, 65, ["shard-00000-of-00001.zst", "damaged"]),
-        (["export", run.url.path, "--model", "nowhere", "-o", output.path], 66, ["nowhere/config.json"]),
+        (
+          ["export", run.url.path, "--model", "nowhere", "-o", output.path], 66,
+          ["nowhere: there is no such file or folder"]
+        ),
         (
           ["export", run.url.path, "--model", run.model.path, "-o", output.path], 65,
           ["tuned from other weights (fingerprint", "give the base model"]

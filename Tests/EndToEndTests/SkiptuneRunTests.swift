@@ -100,7 +100,7 @@ extension EndToEnd {
     /// Wrong input does not become right by itself.
     @Test(arguments: [
       (["--set", "seed=-1"], 64, "seed is -1"), (["--bogus"], 64, "--bogus"),
-      (["--set", "model.path=nowhere"], 66, "nowhere/config.json"),
+      (["--set", "model.path=nowhere"], 66, "nowhere: there is no such file or folder"),
     ])
     func whatPeopleMustRepairIsNotTriedAgain(arguments: [String], status: Int32, words: String) throws {
       let task = try SmallTask()
