@@ -29,13 +29,13 @@ public enum LayerNorm {
     }
   }
 
-  /// Adds the gradient of `x` to `dx [n, w]`, and those of weight and bias to `dWeight [w]` and `dBias [w]`.
+  /// Adds the gradient of `x` to `dx [n, w]`, and those of weight and bias to `dWeight [w]` and `dBias [w]`, which are nil
+  /// where these are frozen.
   public static func backward(
-    _ dy: Tensor, x: Tensor, weight: Tensor, _ statistics: Statistics, addingTo dx: Tensor, dWeight: Tensor,
-    dBias: Tensor
+    _ dy: Tensor, x: Tensor, weight: Tensor, _ statistics: Statistics, addingTo dx: Tensor, dWeight: Tensor?,
+    dBias: Tensor?
   ) {
     precondition(dy.count == x.count && dx.count == x.count && weight.count == x.columnCount)
-    precondition(dWeight.count == x.columnCount && dBias.count == x.columnCount)
     let (mean, deviation) = (statistics.mean.pointer, statistics.reciprocalDeviation.pointer)
     ThreadPool.shared.splitRows(of: x) { rows in
       let start = rows.lowerBound * x.columnCount
@@ -43,6 +43,8 @@ public enum LayerNorm {
         dx.pointer + start, dy.pointer + start, x.pointer + start, mean + rows.lowerBound,
         deviation + rows.lowerBound, weight.pointer, rows.count, x.columnCount)
     }
+    guard let dWeight, let dBias else { return }
+    precondition(dWeight.count == x.columnCount && dBias.count == x.columnCount)
     ThreadPool.shared.splitColumns(of: x) { columns in
       let start = columns.lowerBound
       skt_layer_norm_backward_parameters(

@@ -69,7 +69,7 @@ public struct EvaluationRun<Product: MatrixProduct> {
   private func test(_ inputs: TestInputs) throws -> RunResults.TestOutcome {
     do {
       return try ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
-        .run(weights.words)
+        .run(weights.words, tuned: weights != .zeroShot)
     } catch var failure as Failure where failure.status == .requeue {
       failure.remedy = "start the same command again"
       throw failure

@@ -67,7 +67,7 @@ final class RunCheckpoints {
         name: slot.name, shape: slot.shape, range: end..<end + slot.range.count)
     }
     baseFingerprint = BaseFingerprint.of(
-      model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) })
+      model.parameters.layout.modelSlots.map { ($0.name, model.parameters[$0.name]!) })
     let own = engine.savedRanges
     let states = engine.states.map { state in
       let parts = state.saved.map { (range: $0, values: state.values($0)) }

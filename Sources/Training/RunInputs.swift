@@ -24,7 +24,8 @@ struct RunInputs: Sendable {
     (training, shots) = try Self.trainingPart(of: test.whole, settings)
     order = settings.batch.order ?? .published(shots: shots, groupSize: settings.batch.groupSize)
     try Self.judge(settings, test.model, classCount: training.classNames.count)
-    prompts = try test.prompter.prompts(training.classNames)
+    prompts =
+      try test.method?.prompts(training.classNames, test.prompter) ?? test.prompter.prompts(training.classNames)
     trainingTransform = ImageTransform(test.preprocessing, augmentation: settings.augmentation.augmentation)
     _ = try plan(settings, epoch: 0)
   }
@@ -82,7 +83,7 @@ struct RunInputs: Sendable {
   private static func judge(
     _ settings: RunSettings, _ model: CLIP, classCount: Int
   ) throws {
-    guard settings.method.startLayer <= model.depth else {
+    guard !settings.method.usesStartLayer || settings.method.startLayer <= model.depth else {
       throw Failure(
         .usage, at: "method.start_layer",
         "start layer \(settings.method.startLayer) lies beyond the model's \(model.depth) blocks",

@@ -36,8 +36,7 @@ package struct BaseModel: Sendable {
     self.place = place
     layout = model.parameters.layout
     values = model.parameters
-    let slots = layout.slots
-    fingerprint = BaseFingerprint.of(slots.map { ($0.name, model.parameters[$0.name]!) })
+    fingerprint = BaseFingerprint.of(layout.modelSlots.map { ($0.name, model.parameters[$0.name]!) })
   }
 
   /// Throws `Failure(.badData)` at `tuned` unless these are the weights that the fingerprint in it tells of.

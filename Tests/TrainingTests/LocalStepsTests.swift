@@ -198,7 +198,7 @@ private struct LocalStepsReference {
     _ number: Int, _ host: Host, _ images: [Int], epoch: Int, _ trained: TrainedParameters
   ) throws -> Double {
     let extractor = PrefixExtractor(
-      model: inputs.model, startLayer: trained.startLayer, dataset: inputs.training,
+      model: inputs.model, stage: .block(trained.startLayer), dataset: inputs.training,
       transform: inputs.trainingTransform,
       seed: UInt64(settings.seed), loaderThreads: 1, storage: settings.features, product: product)
     let features = try extractor.extract(images, epoch: epoch) { _ in }.features(of: images.indices)

@@ -81,12 +81,12 @@ public struct WeightsFile: VectorSource, Sendable {
 extension CLIP {
   /// Reads a Hugging Face CLIP folder: `config.json` and `model.safetensors` (fp32, fp16 or bf16, widened to fp32).
   ///
-  /// Throws `Failure` where a tensor is missing, has another shape than the configuration says, is not finite, or is not
-  /// part of such a model.
-  public init(huggingFaceFolder folder: URL) throws {
+  /// What is added to the model is zero. Throws `Failure` where a tensor is missing, has another shape than the
+  /// configuration says, is not finite, or is not part of such a model.
+  public init(huggingFaceFolder folder: URL, adding additions: [ParameterLayout.Addition] = []) throws {
     // Judged by the header alone, before memory is taken for the values.
     let weights = try WeightsFile(huggingFaceFolder: folder)
-    let store = ParameterStore(weights.layout)
+    let store = ParameterStore(ParameterLayout(weights.configuration, adding: additions))
     for slot in weights.layout.slots {
       let values = store[slot.name]!
       try weights.read(slot.range, into: values.buffer)

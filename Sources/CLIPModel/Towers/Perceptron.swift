@@ -37,20 +37,21 @@ extension TransformerBlock {
     return tape
   }
 
-  /// Turns the gradient `dx [q, w]` of the result into that of the input, in place; adds to `gradients`.
+  /// Turns the gradient `dx [q, w]` of the result into that of the input, in place; adds to `gradients`,
+  /// which are nil where the block is frozen.
   func backwardPerceptron(
-    _ dx: Tensor, _ parameters: BlockParameters, _ tape: PerceptronTape, gradients: BlockParameters, arena: Arena,
+    _ dx: Tensor, _ parameters: BlockParameters, _ tape: PerceptronTape, gradients: BlockParameters?, arena: Arena,
     by product: some MatrixProduct
   ) {
     arena.scoped {
       let dActivated = Self.backward(
-        dx, through: parameters.contraction, x: tape.activated, gradients.contraction, arena, by: product)
+        dx, through: parameters.contraction, x: tape.activated, gradients?.contraction, arena, by: product)
       activation.backward(dActivated, x: tape.expanded)
       let dNormalized = Self.backward(
-        dActivated, through: parameters.expansion, x: tape.normalized, gradients.expansion, arena, by: product)
+        dActivated, through: parameters.expansion, x: tape.normalized, gradients?.expansion, arena, by: product)
       LayerNorm.backward(
         dNormalized, x: tape.input, weight: parameters.norm2.weight, tape.statistics, addingTo: dx,
-        dWeight: gradients.norm2.weight, dBias: gradients.norm2.bias)
+        dWeight: gradients?.norm2.weight, dBias: gradients?.norm2.bias)
     }
   }
 }

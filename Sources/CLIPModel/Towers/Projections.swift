@@ -59,20 +59,21 @@ struct Projections {
     }
   }
 
-  /// Taken as gradients of `projections`: adds those of the parameters and returns that of the norm's result `[n, w]`.
+  /// Taken as gradients of `projections`: adds those of the parameters, unless they are frozen, and returns that of the
+  /// norm's result `[n, w]`.
   func backward(
-    _ projections: Projections, _ parameters: BlockParameters, _ gradients: BlockParameters, _ arena: Arena,
+    _ projections: Projections, _ parameters: BlockParameters, _ gradients: BlockParameters?, _ arena: Arena,
     by product: some MatrixProduct
   ) -> Tensor {
     switch parts {
     case .joint(let qkv):
       return TransformerBlock.backward(
-        qkv, through: parameters.qkv, x: projections.normalized, gradients.qkv, arena, by: product)
+        qkv, through: parameters.qkv, x: projections.normalized, gradients?.qkv, arena, by: product)
     case .apart(let query, let keyValue):
       let dNormalized = TransformerBlock.backward(
-        keyValue, through: parameters.keyValue, x: projections.normalized, gradients.keyValue, arena, by: product)
+        keyValue, through: parameters.keyValue, x: projections.normalized, gradients?.keyValue, arena, by: product)
       let dQueryInput = TransformerBlock.backward(
-        query, through: parameters.query, x: projections.queryInput, gradients.query, arena, by: product)
+        query, through: parameters.query, x: projections.queryInput, gradients?.query, arena, by: product)
       ElementWise.add(dQueryInput, toRows: projections.read!, of: dNormalized)
       return dNormalized
     }

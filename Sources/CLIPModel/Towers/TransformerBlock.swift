@@ -57,9 +57,9 @@ struct TransformerBlock: Sendable {
   }
 
   /// Turns `dy [q, w]`, the gradient of the block's result, into that of its input, `[n, w]`, which is `dy` itself,
-  /// overwritten, where all rows were made; adds to `gradients`.
+  /// overwritten, where all rows were made; adds to `gradients`, which are nil where the block is frozen.
   func backward(
-    _ dy: Tensor, _ parameters: BlockParameters, _ tape: Tape, gradients: BlockParameters, arena: Arena,
+    _ dy: Tensor, _ parameters: BlockParameters, _ tape: Tape, gradients: BlockParameters?, arena: Arena,
     by product: some MatrixProduct
   ) -> Tensor {
     backwardPerceptron(dy, parameters, tape.perceptron, gradients: gradients, arena: arena, by: product)
@@ -67,7 +67,7 @@ struct TransformerBlock: Sendable {
     if let read = tape.rows.read { ElementWise.add(dy, toRows: read, of: dx) }
     arena.scoped {
       let dContext = Self.backward(
-        dy, through: parameters.output, x: tape.context, gradients.output, arena, by: product)
+        dy, through: parameters.output, x: tape.context, gradients?.output, arena, by: product)
       let dProjections = Projections(gradientsOf: tape.projections, arena)
       attention.backward(
         dContext, tape.projections.inputs, probabilities: tape.probabilities, tape.rows.scope,
@@ -75,7 +75,7 @@ struct TransformerBlock: Sendable {
       let dNormalized = dProjections.backward(tape.projections, parameters, gradients, arena, by: product)
       LayerNorm.backward(
         dNormalized, x: tape.input, weight: parameters.norm1.weight, tape.statistics, addingTo: dx,
-        dWeight: gradients.norm1.weight, dBias: gradients.norm1.bias)
+        dWeight: gradients?.norm1.weight, dBias: gradients?.norm1.bias)
     }
     return dx
   }
@@ -99,12 +99,14 @@ extension TransformerBlock {
     ElementWise.addToRows(residual, layer.bias)
   }
 
-  /// Adds a linear layer's parameter gradients to `gradients` and returns the gradient of its input.
+  /// Adds a linear layer's parameter gradients to `gradients`, if there are such, and returns the gradient of its input.
   static func backward(
-    _ dy: Tensor, through layer: AffineParameters, x: Tensor, _ gradients: AffineParameters, _ arena: Arena,
+    _ dy: Tensor, through layer: AffineParameters, x: Tensor, _ gradients: AffineParameters?, _ arena: Arena,
     by product: some MatrixProduct
   ) -> Tensor {
-    Linear.backwardParameters(dy, x: x, dWeight: gradients.weight, dBias: gradients.bias, by: product)
+    if let gradients {
+      Linear.backwardParameters(dy, x: x, dWeight: gradients.weight, dBias: gradients.bias, by: product)
+    }
     let dx = arena.tensor(x.shape)
     Linear.backwardInput(dy, weight: layer.weight, into: dx, by: product)
     return dx
