@@ -15,7 +15,8 @@ import Testing
 @Suite struct MethodRunTests {
   private static let methods = [
     ["method.kind=full"],
-    ["method.start_layer=0", "method.train_embeddings=true"],
+    // So few classes that some ranks have no texts.
+    ["method.start_layer=0", "method.train_embeddings=true", "method.class_skip.ratio=0.1"],
     ["method.kind=prompt-tuning", "method.prompt.context_length=5"],
     ["method.kind=prompt-tuning", "method.prompt.context_words=a photo of a"],
     ["method.kind=adapter", "method.adapter.ratio=0.9", "optim.image_lr=0.1"],
@@ -40,6 +41,25 @@ import Testing
       let distance = try distance(task, "ranks-\(ranks)", "ranks-1")
       #expect(distance <= 5e-6, "\(ranks) ranks: \(distance)")
     }
+  }
+
+  @Test(arguments: methods) func exchangesOfAnyKindSumTheSame(method: [String]) throws {
+    let task = try SmallTask()
+    let short = method + ["limits.max_steps=8", "evaluate.zero_shot=false", "evaluate.tuned=false"]
+    try run(task, "alone", short)
+    let exchanges = [
+      ["exchange.class_parallel_text=false"], ["exchange.two_level=false"], ["exchange.bucket_mb=0.01"],
+    ]
+    for (index, exchange) in exchanges.enumerated() {
+      try run(task, "\(index)", short + exchange, ranks: 3)
+      let distance = try distance(task, "\(index)", "alone")
+      #expect(distance <= 5e-6, "\(exchange): \(distance)")
+    }
+    // Two hosts that train apart end with one model, and all ranks say the same of it.
+    let local = method + ["limits.max_steps=8", "exchange.local_steps=3"]
+    let results = try LoopbackWorld.run(nodes: [0, 0, 1, 1]) { try LoopbackRunTests.run(task, "local", local, $0) }
+    #expect(results.allSatisfy { $0.tuned == results[0].tuned && $0.training.steps == 8 })
+    #expect(try distance(task, "local", "alone") < 0.5)
   }
 
   @Test(arguments: methods, ["sharded", "replicated"]) func aRunGoesOnToTheBit(method: [String], mode: String) throws {
