@@ -34,11 +34,11 @@ struct TestInputs: Sendable {
   init(_ settings: RunSettings) throws {
     let location = try settings.data.location()
     let whole = try location.read()
+    let configuration = try CLIPConfiguration(huggingFaceFolder: settings.model.path)
     let tokenizer = try CLIPTokenizer(huggingFaceFolder: settings.model.path)
     let training = try whole.subset(settings.task.trainingSubset)
     let method = try settings.method.makeMethod(
       classCount: training.classNames.count, tokenizer, seed: UInt64(settings.seed), task: settings.task)
-    let configuration = try CLIPConfiguration(huggingFaceFolder: settings.model.path)
     try configuration.judge(tokenizer, place: settings.model.path.path)
     let additions = method?.additions(to: configuration) ?? []
     let model = try CLIP(huggingFaceFolder: settings.model.path, adding: additions)
