@@ -1,5 +1,5 @@
 #include "CKernels.h"
-#include "vector_code.h"
+#include "bfloat16.h"
 
 // 16-bit floats for what is kept, not computed with. Integer arithmetic without branches, so that the loops become vector code
 // on every CPU.
@@ -53,17 +53,12 @@ SKT_CLONES void skt_from_fp16(float *restrict x, const uint16_t *restrict q, siz
 SKT_CLONES int skt_to_bf16(uint16_t *restrict q, const float *restrict x, size_t count) {
   uint32_t lost = 0;
   for (size_t i = 0; i < count; i++) {
-    const uint32_t bits = skt_bits(x[i]);
-    const uint32_t magnitude = bits & 0x7FFFFFFFu;
-    const uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-    const uint32_t quiet = (bits >> 16) | 0x40u;
-    const uint32_t result = magnitude > 0x7F800000u ? quiet : rounded;
-    lost |= (uint32_t)((result & 0x7FFFu) >= 0x7F80u) & (uint32_t)(magnitude < 0x7F800000u);
-    q[i] = (uint16_t)result;
+    q[i] = skt_bf16(x[i]);
+    lost |= (uint32_t)((q[i] & 0x7FFFu) >= 0x7F80u) & (uint32_t)((skt_bits(x[i]) & 0x7FFFFFFFu) < 0x7F800000u);
   }
   return lost == 0;
 }
 
 SKT_CLONES void skt_from_bf16(float *restrict x, const uint16_t *restrict q, size_t count) {
-  for (size_t i = 0; i < count; i++) x[i] = skt_from_bits((uint32_t)q[i] << 16);
+  for (size_t i = 0; i < count; i++) x[i] = skt_float(q[i]);
 }

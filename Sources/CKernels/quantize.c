@@ -1,21 +1,5 @@
 #include "CKernels.h"
-#include "vector_code.h"
-
-/// The upper half of a float, rounded to nearest, ties to even; NaN stays NaN.
-SKT_INLINE uint16_t skt_bf16(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  const uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-  const uint32_t quiet = (bits >> 16) | 0x40u;
-  return (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
-}
-
-SKT_INLINE float skt_float(uint16_t q) {
-  const uint32_t bits = (uint32_t)q << 16;
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
+#include "bfloat16.h"
 
 /// What rounding took away; nothing where it cannot be said, so that one infinity does not stay for ever.
 SKT_INLINE float skt_rounding_error(float x, uint16_t q) {

@@ -20,6 +20,9 @@ public struct Traffic: Equatable, Sendable {
   /// Bytes of its messages to ranks of other nodes, a part of `sentBytes`.
   public var interNodeBytes = 0
 
+  /// What leaves the host: messages to other nodes, and what operations would send at least.
+  public var bytesBetweenNodes: Double { wireBytes + Double(interNodeBytes) }
+
   /// Nothing yet.
   public init() {}
 

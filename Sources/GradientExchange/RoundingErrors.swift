@@ -15,11 +15,12 @@ public struct RoundingErrors {
 extension ShardedExchange {
   /// All that rounding took; nothing where nothing is rounded.
   ///
-  /// Read and written between exchanges. `updates` holds what owners will add to their next updates, `sums-K` what nodes will add to their next sums: of each
-  /// element what the K-th node after the owner's will, counted around.
+  /// Read and written between exchanges. `updates` holds what owners will add to their next updates, `sums-K` what nodes will
+  /// add to their next sums: of each element what the K-th node after the owner's will, counted around.
   public var roundingErrors: [RoundingErrors] {
     guard options.precision == .bfloat16, topology.nodeCount > 1 else { return [] }
-    let updates = RoundingErrors(name: "updates", ranges: ownedRanges) { [self] in owned($0, of: staging.updateResidual)
+    let updates = RoundingErrors(name: "updates", ranges: ownedRanges) { [self] range in
+      owned(range, of: staging.updateResidual)
     }
     return [updates] + (1..<topology.nodeCount).map { errorsOfSums(distance: $0) }
   }
@@ -33,7 +34,7 @@ extension ShardedExchange {
       owners.map { (bucket: index, owner: $0, range: bucket.slices[$0]) }
     }.filter { !$0.range.isEmpty }
     return RoundingErrors(name: "sums-\(distance)", ranges: slices.map(\.range)) { [staging] range in
-      let slice = slices.first { $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound }!
+      let slice = slices.first { $0.range.contains(range) }!
       let start = range.lowerBound - slice.range.lowerBound
       return staging.residual(slice.bucket, slice.owner).slice(start..<start + range.count)
     }

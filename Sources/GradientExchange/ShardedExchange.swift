@@ -155,9 +155,7 @@ public final class ShardedExchange {
 
   /// The values of a range of the trained vector that lies in one part, in a vector of all that this rank owns; shared.
   public func owned(_ range: Range<Int>, of values: Tensor) -> Tensor {
-    let part = parts.first {
-      $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound
-    }!
+    let part = parts.first { $0.range.contains(range) }!
     let start = part.owned.lowerBound + range.lowerBound - part.range.lowerBound
     return values.slice(start..<start + range.count)
   }

@@ -66,10 +66,10 @@ public struct ProtocolPlan: Sendable {
   }
 
   /// Names of the data sets that are trained on, in order.
-  var datasetNames: [String] { distinct(trainings.map(\.dataset)) }
+  var datasetNames: [String] { trainings.map(\.dataset).distinct() }
 
   /// Names of the targets, in order.
-  var targetNames: [String] { distinct(tests.map(\.target)) }
+  var targetNames: [String] { tests.map(\.target).distinct() }
 
   /// The JSON file that a finished job leaves.
   func file(of job: Job) -> URL {
@@ -176,10 +176,5 @@ public struct ProtocolPlan: Sendable {
         .usage, at: "protocol.fewer_epochs_for", "no data set is called \(quoted(name))",
         remedy: near.map { "did you mean \($0)?" } ?? "name some of \(datasetNames.joined(separator: ", "))")
     }
-  }
-
-  private func distinct(_ names: [String]) -> [String] {
-    var seen: Set<String> = []
-    return names.filter { seen.insert($0).inserted }
   }
 }

@@ -61,9 +61,7 @@ public struct RunComparison: Sendable {
   /// Entries of provenance and settings that are not the same in all runs; `-` where a run has none.
   public var differences: TextTable {
     var table = TextTable(columns: ["entry"] + runs.map(\.name))
-    var seen: Set<String> = []
-    let keys = runs.flatMap { $0.entries.map(\.key) }.filter { seen.insert($0).inserted }
-    for key in keys {
+    for key in runs.flatMap({ $0.entries.map(\.key) }).distinct() {
       let values = runs.map { run in run.entries.first { $0.key == key }?.value }
       if Set(values).count > 1 { table.append([key] + values.map { $0 ?? "-" }) }
     }

@@ -13,7 +13,7 @@ struct ExchangeCost {
   /// What a meter has counted for the phases of steps.
   init(_ meter: TrafficMeter) {
     self.init(
-      sentBytes: meter.stepPhases.values.reduce(0) { $0 + Int($1.wireBytes) + $1.interNodeBytes },
+      sentBytes: meter.stepPhases.values.reduce(0) { $0 + Int($1.bytesBetweenNodes) },
       seconds: meter.seconds.filter { $0.key != TrafficMeter.defaultPhase })
   }
 

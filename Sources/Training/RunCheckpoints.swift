@@ -72,7 +72,7 @@ final class RunCheckpoints {
     let states = engine.states.map { state in
       let parts = state.saved.map { (range: $0, values: state.values($0)) }
       return StateVector(name: state.name, ranges: state.saved) { range, target in
-        let part = parts.first { $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound }!
+        let part = parts.first { $0.range.contains(range) }!
         let start = range.lowerBound - part.range.lowerBound
         _ = target.update(fromContentsOf: part.values.slice(start..<start + range.count).buffer)
       }

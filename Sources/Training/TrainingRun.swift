@@ -372,7 +372,7 @@ extension TrainingRun {
       totalParameters: layout.count,
       reducedBytesPerStep: reducedBytesPerStep(
         trained, exchanges: outcome.exchanges, steps: max(1, times.count)),
-      sentBytesPerStep: collectives.meter.stepPhases.values.reduce(0) { $0 + $1.wireBytes + Double($1.interNodeBytes) }
+      sentBytesPerStep: collectives.meter.stepPhases.values.reduce(0) { $0 + $1.bytesBetweenNodes }
         / Double(max(1, times.count)),
       exchangeSecondsPerStep: outcome.exchangeSeconds.mapValues { $0 / Double(max(1, times.count)) },
       fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,

@@ -85,7 +85,7 @@ import Testing
   }
 
   /// A disk of 80 KiB, in a name space of its own, with room for two checkpoints.
-  @Test(.enabled("mounting a small disk is not allowed here") { try mayMount() })
+  @Test(.enabled("mounting a small disk is not allowed here") { try PrivateMounts.areAllowed() })
   func aDiskThatIsFull() throws {
     try withScratchFolder { folder in
       let script = """
@@ -96,26 +96,13 @@ import Testing
       for folder in [disk, copy] {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
       }
-      let outcome = try Self.unshared(script, [BuiltProducts.url("skiptune-scenarios").path, disk.path, copy.path])
+      let outcome = try PrivateMounts.run(script, [BuiltProducts.url("skiptune-scenarios").path, disk.path, copy.path])
       #expect(outcome.status == ExitStatus.inputOutput.rawValue, "\(outcome.stderr)")
       #expect(
         outcome.stderr.contains("No space left on device (rank ")
           && outcome.stderr.contains("; free some space on that disk"), "\(outcome.stderr)")
       #expect(!outcome.stdout.contains("partial"), "\(outcome.stdout)")
       #expect(try #require(try Self.newestStep(copy)) >= 1)
-    }
-  }
-
-  private static func unshared(_ script: String, _ arguments: [String]) throws -> ProcessRunner.Outcome {
-    try ProcessRunner.run(
-      URL(fileURLWithPath: "/usr/bin/unshare"), ["--mount", "--map-root-user", "sh", "-c", script] + arguments,
-      timeout: .seconds(60))
-  }
-
-  private static func mayMount() throws -> Bool {
-    try withScratchFolder { folder in
-      guard FileManager.default.isExecutableFile(atPath: "/usr/bin/unshare") else { return false }
-      return try unshared("mount -t tmpfs -o size=64k none \"$0\"", [folder.path]).status == 0
     }
   }
 }

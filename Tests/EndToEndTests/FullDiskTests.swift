@@ -59,7 +59,7 @@ extension EndToEnd {
 
     /// A file system that becomes full, or takes no writes any more, holds the checkpoints of a run that was begun.
     @Test(
-      .enabled("mounting a small disk is not allowed here") { try mayMount() },
+      .enabled("mounting a small disk is not allowed here") { try PrivateMounts.areAllowed() },
       arguments: [
         ("size=2600k", "true", "No space left on device"), ("size=20m", "mount -o remount,ro", "Read-only file system"),
       ])
@@ -77,10 +77,8 @@ extension EndToEnd {
         """
       for (rule, status) in [("continue", 0 as Int32), ("stop", nil)] {
         let arguments = task.trainArguments("run", settings + ["checkpoint.on_error=\(rule)"])
-        let outcome = try ProcessRunner.run(
-          URL(fileURLWithPath: "/usr/bin/unshare"),
-          ["--mount", "--map-root-user", "bash", "-c", script, BuiltProducts.url("skiptune").path] + arguments,
-          environment: MPIRun.cleanEnvironment, timeout: .seconds(60))
+        let outcome = try PrivateMounts.run(
+          script, [BuiltProducts.url("skiptune").path] + arguments, environment: MPIRun.cleanEnvironment)
         #expect(outcome.stderr.contains(words), "\(outcome.stderr)")
         #expect(outcome.stdout.contains("step-00000005: whole"), "\(outcome.stdout)")
         let names = outcome.stdout.split(separator: "\n").filter { $0.hasPrefix("step-") }
@@ -93,17 +91,6 @@ extension EndToEnd {
           #expect(outcome.status == 73 || outcome.status == 74, "\(outcome.stderr)")
         }
         try FileManager.default.removeItem(at: begun.url.appendingPathComponent("checkpoints.old"))
-      }
-    }
-
-    private static func mayMount() throws -> Bool {
-      try withScratchFolder { folder in
-        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/unshare") else { return false }
-        return try ProcessRunner.run(
-          URL(fileURLWithPath: "/usr/bin/unshare"),
-          ["--mount", "--map-root-user", "mount", "-t", "tmpfs", "-o", "size=64k", "none", folder.path],
-          timeout: .seconds(30)
-        ).status == 0
       }
     }
 

@@ -10,7 +10,7 @@ extension EndToEnd {
       let lines = try runs.map { try $0.metricLines().map { $0.replacing(/, "seconds": .*/, with: "") } }
       #expect(lines[0].count == 62)
       #expect(lines[0] == lines[1])
-      let weights = try runs.map { try Data(contentsOf: $0.model.appendingPathComponent("model.safetensors")) }
+      let weights = try runs.map { try $0.weightBytes() }
       #expect(weights[0] == weights[1])
     }
 

@@ -80,6 +80,11 @@ public struct RunFolder: Sendable {
     try SafetensorsFile(contentsOf: model.appendingPathComponent("model.safetensors"))
   }
 
+  /// The file of the tuned weights.
+  public func weightBytes() throws -> Data {
+    try Data(contentsOf: model.appendingPathComponent("model.safetensors"))
+  }
+
   private static var decoder: JSONDecoder {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase

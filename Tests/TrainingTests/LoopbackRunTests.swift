@@ -125,6 +125,15 @@ import Testing
     }
   }
 
+  /// The same on hosts: `nodes[r]` is the host of rank r.
+  @discardableResult
+  static func run(
+    _ task: SmallTask, _ name: String, nodes: [Int], _ settings: [String],
+    from start: StartingState = StartingState(.never)
+  ) throws -> [RunResults] {
+    try LoopbackWorld.run(nodes: nodes) { try run(task, name, settings, from: start, $0) }
+  }
+
   /// One rank's part of a run.
   static func run(
     _ task: SmallTask, _ name: String, _ overrides: [String], from start: StartingState = StartingState(.never),

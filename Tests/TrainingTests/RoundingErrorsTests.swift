@@ -35,16 +35,13 @@ import Testing
   }
 
   private func expectSame(_ task: SmallTask, from step: Int) throws {
-    let (whole, rest) = (RunFolder(task.run("whole")), RunFolder(task.run("rest")))
-    #expect(try rest.steps() == Array(whole.steps().dropFirst(step)))
-    let files = [whole, rest].map { $0.model.appendingPathComponent("model.safetensors") }
-    #expect(try Data(contentsOf: files[0]) == Data(contentsOf: files[1]))
+    try ResumeTests.expectEqualEnds(RunFolder(task.run("whole")), RunFolder(task.run("rest")), from: step)
   }
 
   private func run(
     _ task: SmallTask, _ name: String, _ nodes: [Int], _ settings: [String],
     from start: StartingState = StartingState(.never)
   ) throws {
-    _ = try LoopbackWorld.run(nodes: nodes) { try LoopbackRunTests.run(task, name, settings, from: start, $0) }
+    try LoopbackRunTests.run(task, name, nodes: nodes, settings, from: start)
   }
 }
