@@ -105,7 +105,10 @@ let package = Package(
       ["Diagnostics", "Files", "StrictJSON", "Kernels", "CLIPModel", "SkipTuning", "Reporting"]),
     module(
       "MachineBenchmark",
-      ["Tensors", "CKernels", "Kernels", "Collectives", "CLIPModel", "Planning", "Reporting"]),
+      [
+        "Tensors", "CKernels", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization", "Datasets",
+        "Planning", "Reporting",
+      ]),
     module(
       "Training",
       [
