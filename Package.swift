@@ -146,6 +146,15 @@ let package = Package(
         "TestSupport",
       ],
       path: "Tests/Scenarios", swiftSettings: swiftSettings),
+    // Linked where allocations are counted, and nowhere else: it replaces malloc.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter", cSettings: cSettings),
+    .executableTarget(
+      name: "skiptune-allocations",
+      dependencies: [
+        "AllocationCounter", "Tensors", "Kernels", "MatrixBackends", "CLIPModel", "SkipTuning", "Optimization",
+        "Planning",
+      ],
+      path: "Tests/Allocations", swiftSettings: swiftSettings),
     tests("DiagnosticsTests", ["Diagnostics"]),
     tests("TensorsTests", ["Tensors"]),
     tests("FilesTests", ["Diagnostics", "Files"]),
