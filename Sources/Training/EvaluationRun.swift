@@ -38,16 +38,16 @@ public struct EvaluationRun<Product: MatrixProduct> {
   public func run() throws -> EvaluationResults {
     let collectives = environment.collectives
     let isShared = collectives.hasSharedHosts
-    let (model, modelFile) = try CLIP.read(settings.model.source, isShared: isShared, among: collectives)
-    try collectives.agree { try modelFile.allNotes() }.forEach(report.info)
+    let task = try collectives.agree { try TaskInputs(settings) }
+    let model = try CLIP.read(task.weights, for: task.method, isShared: isShared, among: collectives)
+    try collectives.agree { try task.weights.allNotes() }.forEach(report.info)
     let inputs = try collectives.agree {
-      let inputs = try TestInputs(settings, model)
+      let inputs = try TestInputs(settings, task, model)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
       return inputs
     }
-    let fingerprint = BaseFingerprint.of(
-      inputs.model.parameters.slots.map { ($0.name, inputs.model.parameters[$0.name]!) })
+    let fingerprint = BaseFingerprint.of(inputs.model)
     let (tuned, hash) = try findWeights()
     try collectives.agree {
       if let tuned, !isShared || collectives.nodeRank == 0 {
@@ -79,7 +79,7 @@ public struct EvaluationRun<Product: MatrixProduct> {
   private func test(_ inputs: TestInputs) throws -> RunResults.TestOutcome {
     do {
       return try ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
-        .run(weights.words)
+        .run(weights.words, tuned: weights != .zeroShot)
     } catch var failure as Failure where failure.status == .requeue {
       failure.remedy = "start the same command again"
       throw failure

@@ -5,6 +5,7 @@ import Datasets
 import Diagnostics
 import Foundation
 import Reporting
+import TunedModels
 
 /// A run directory that may hold a finished run, which a protocol need not make again.
 package enum FinishedRun {
@@ -47,8 +48,7 @@ extension RunSettings {
 
   /// The fingerprint of the model's weights, as in results and checkpoints; reads the model.
   package func weightsFingerprint() throws -> String {
-    let model = try CLIP(model.source())
-    return "\(BaseFingerprint.of(model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) }))"
+    "\(BaseFingerprint.of(try CLIP(model.source())))"
   }
 
   /// Where the data set is, and its prompt.

@@ -12,32 +12,35 @@ struct ModelTest<Product: MatrixProduct> {
   let environment: TrainingRun<Product>.Environment
   let report: RunReport
 
-  /// Accuracy on every test set; `name` says which model is tested.
+  /// Accuracy on every test set, of the model as the run's method has tuned it, or of CLIP itself; `name` says which.
   ///
   /// Throws the same `Failure` on all ranks, `.requeue` where one was asked to stop. Collective: all ranks call this.
-  func run(_ name: String) throws -> RunResults.TestOutcome {
+  func run(_ name: String, tuned isTuned: Bool) throws -> RunResults.TestOutcome {
     let evaluator = Evaluator(
-      inputs.model, transform: inputs.transform, batchSize: settings.evaluation.batchSize,
+      transform: inputs.transform, batchSize: settings.evaluation.batchSize,
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
     var matrices: [String: ConfusionMatrix] = [:]
-    for set in inputs.sets { matrices[set.name] = try test(set, name, by: evaluator) }
+    // No weight changes during a test.
+    let model = inputs.model.freezing(.image, upTo: inputs.model.imageTower.depth, for: environment.product)
+    for set in inputs.sets {
+      let scoring = isTuned ? inputs.method?.scoring(model, set, by: environment.product) : nil
+      matrices[set.name] = try test(
+        set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product))
+    }
     let outcome = RunResults.TestOutcome(matrices)
     record(outcome, name)
     return outcome
   }
 
-  private func test(_ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>) throws
-    -> ConfusionMatrix
-  {
-    let features = inputs.model.unitTextFeatures(
-      of: inputs.model.textPrefix(set.prompts, upTo: 0, arena: Arena(), by: environment.product), from: 0,
-      by: environment.product)
+  private func test(
+    _ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>, _ scoring: any ClassScoring
+  ) throws -> ConfusionMatrix {
     let items = set.dataset.test
     environment.collectives.meter.place = "\(name) test"
     report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
     let matrix = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
       try evaluator.evaluate(
-        items, of: set.dataset, classFeatures: features, environment.collectives
+        items, of: set.dataset, by: scoring, environment.collectives
       ) { done, count in
         // This rank's share stands for all.
         report.update(items.count * done / max(1, count))
@@ -56,5 +59,12 @@ struct ModelTest<Product: MatrixProduct> {
         "macro_f1": score.macroF1.map { .double($0) } ?? nil,
       ])
     }
+  }
+}
+
+extension CLIP {
+  /// Images against the prompts of a test set.
+  func nearestText(of set: TestInputs.TestSet, by product: some MatrixProduct) -> NearestText {
+    NearestText(self, classFeatures: unitTextFeatures(averaging: set.prompts, by: product))
   }
 }

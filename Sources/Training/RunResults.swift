@@ -49,7 +49,10 @@ public struct RunResults: Codable, Sendable, Equatable {
   var task: String
   var shots: Int?
   var seed: Int
-  var startLayer: Int
+  /// As `method.kind` names it.
+  var method: String
+  /// First trained block; nil for methods that train none.
+  var startLayer: Int?
   var ranks: Int
   var hosts: Int
   var threadsPerRank: Int
