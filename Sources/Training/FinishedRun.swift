@@ -40,6 +40,20 @@ extension RunSettings {
   /// Whether checkpoints are saved, with which others can test the tuned weights.
   package var savesCheckpoints: Bool { checkpoint.isEnabled }
 
+  /// The word of `method.kind`.
+  package var methodName: String { method.kind.rawValue }
+
+  /// Whether the method trains anything.
+  package var trains: Bool { method.kind != .zeroShot }
+
+  /// Whether a tuned model can tell classes apart that it was not trained on.
+  package var tellsNewClasses: Bool { method.kind != .linearProbe }
+
+  /// What results name as the template of prompts, given that of the data set.
+  package func templateWords(_ template: PromptTemplate) -> String {
+    evaluation.templates.isEmpty ? "\(template)" : evaluation.templates.joined(separator: " | ")
+  }
+
   /// Whether the untuned model is tested.
   package var testsZeroShot: Bool { evaluation.zeroShot }
 

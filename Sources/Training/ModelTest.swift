@@ -5,6 +5,12 @@ import Reporting
 import SkipTuning
 import Tensors
 
+/// What a test found, and the seconds that it took on each test set, features of the classes included.
+struct TimedTest {
+  var outcome: RunResults.TestOutcome
+  var seconds: [String: Double]
+}
+
 /// Tests a model as it is on test sets, with progress on the console and lines in metrics.jsonl.
 struct ModelTest<Product: MatrixProduct> {
   let inputs: TestInputs
@@ -15,21 +21,25 @@ struct ModelTest<Product: MatrixProduct> {
   /// Accuracy on every test set, of the model as the run's method has tuned it, or of CLIP itself; `name` says which.
   ///
   /// Throws the same `Failure` on all ranks, `.requeue` where one was asked to stop. Collective: all ranks call this.
-  func run(_ name: String, tuned isTuned: Bool) throws -> RunResults.TestOutcome {
+  func run(_ name: String, tuned isTuned: Bool) throws -> TimedTest {
     let evaluator = Evaluator(
       transform: inputs.transform, batchSize: settings.evaluation.batchSize,
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
     var matrices: [String: ConfusionMatrix] = [:]
+    var seconds: [String: Double] = [:]
     // No weight changes during a test.
     let model = inputs.model.freezing(.image, upTo: inputs.model.imageTower.depth, for: environment.product)
     for set in inputs.sets {
-      let scoring = isTuned ? inputs.method?.scoring(model, set, by: environment.product) : nil
-      matrices[set.name] = try test(
-        set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product))
+      var time: Duration = .zero
+      matrices[set.name] = try timed(&time) {
+        let scoring = isTuned ? inputs.method?.scoring(model, set, by: environment.product) : nil
+        return try test(set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product))
+      }
+      seconds[set.name] = time.inSeconds
     }
-    let outcome = RunResults.TestOutcome(matrices)
-    record(outcome, name)
-    return outcome
+    let result = TimedTest(outcome: RunResults.TestOutcome(matrices), seconds: seconds)
+    record(result, name)
+    return result
   }
 
   private func test(
@@ -51,12 +61,12 @@ struct ModelTest<Product: MatrixProduct> {
     return matrix
   }
 
-  private func record(_ outcome: RunResults.TestOutcome, _ name: String) {
-    for (set, score) in outcome.scores.sorted(by: { $0.key < $1.key }) {
+  private func record(_ test: TimedTest, _ name: String) {
+    for (set, score) in test.outcome.scores.sorted(by: { $0.key < $1.key }) {
       report.record([
         "test": .text(name), "classes": .text(set), "images": .integer(Int(score.images)),
         "correct": .integer(Int(score.correct)), "accuracy": score.accuracy.map { .double($0) } ?? nil,
-        "macro_f1": score.macroF1.map { .double($0) } ?? nil,
+        "macro_f1": score.macroF1.map { .double($0) } ?? nil, "seconds": .double(test.seconds[set]!),
       ])
     }
   }

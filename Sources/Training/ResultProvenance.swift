@@ -47,8 +47,7 @@ struct ResultProvenance: Codable, Sendable, Equatable {
     classNames = "\(names.hash)"
     testImages = Dictionary(
       uniqueKeysWithValues: inputs.sets.map { ($0.name, "\(RunFacts.hash(of: $0.dataset.test))") })
-    let templates = settings.evaluation.templates
-    template = templates.isEmpty ? "\(inputs.template)" : templates.joined(separator: " | ")
+    template = settings.templateWords(inputs.template)
     prompts = Dictionary(
       uniqueKeysWithValues: inputs.sets.map { set in
         let all = set.prompts.joined() + set.methodPrompts

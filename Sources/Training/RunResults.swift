@@ -40,6 +40,9 @@ public struct RunResults: Codable, Sendable, Equatable {
     var extractionSeconds: Double
     var stepSeconds: Double
     var medianStepSeconds: Double?
+    /// Seconds that the tuned model's test took, by test set; the untuned model's where nothing is trained. Nil where none
+    /// was made.
+    var testSeconds: [String: Double]?
     /// Largest resident memory of any rank.
     var peakMemoryBytes: Int64
   }

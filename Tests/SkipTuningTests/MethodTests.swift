@@ -1,4 +1,5 @@
 import CLIPModel
+import Kernels
 import MatrixBackends
 import Safetensors
 import SkipTuning
@@ -86,6 +87,30 @@ import Testing
   }
 
   // MARK: - One step
+
+  /// Loss and gradients of full fine-tuning or prompt tuning by any product.
+  static func outcome(
+    _ method: String, _ golden: SafetensorsFile, by product: some MatrixProduct
+  ) throws -> (loss: Double, gradients: ParameterStore) {
+    let isFull = method == "full"
+    let model = try model(isFull ? [] : [PromptContext.name], golden)
+    let trained =
+      isFull
+      ? TrainedParameters(of: model, from: 0, embeddings: true) : TrainedParameters(additionsTo: model, as: .text)
+    let (gradients, prompts) = (trained.makeStore(model.parameters.layout), try golden.prompts())
+    let step =
+      isFull
+      ? SkipTuningStep(whole: model, nil, prompts: prompts, gradients: gradients, by: product)
+      : SkipTuningStep(contextOf: model, prompts: prompts, gradients: gradients, by: product)
+    let (labels, stage) = (try golden.integers("labels"), isFull ? ImageStage.pixels : .projected)
+    let layout = model.imageLayout(count: labels.count, at: stage)
+    let x = Tensor(uninitialized: [layout.tokenCount, model.imageColumns(at: stage)])
+    model.imageInputs(try golden.tensor("pixel_values"), into: x, at: stage, arena: Arena(), by: product)
+    let outcome = try step.run(
+      images: PrefixFeatures(x, layout), labels: labels, globalBatch: labels.count, step: 0,
+      exchange: WholeBatch(gradients))
+    return (outcome.losses.reduce(0, +), gradients)
+  }
 
   private static func golden(_ name: String) throws -> SafetensorsFile {
     try Goldens.tensors("methods/\(name).safetensors")

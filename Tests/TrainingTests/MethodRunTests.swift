@@ -126,6 +126,30 @@ import Testing
     #expect(failure.status == .badData && "\(failure)".contains("adapter.down.weight"))
   }
 
+  /// A probe knows classes by number alone: as many others are other classes.
+  @Test func aProbeIsTestedOnItsOwnClassesOnly() throws {
+    let task = try SmallTask()
+    let probe = ["method.kind=linear-probe", "optim.image_lr=0.1"]
+    try run(task, "probe", probe + ["limits.max_steps=4"])
+    let split = try String(contentsOf: task.splitFile, encoding: .utf8)
+    try Data(split.replacing("\"jade\"", with: "\"jasper\"").utf8).write(to: task.splitFile)
+    let failure = try #require(throws: Failure.self) {
+      _ = try LoopbackWorld.run(size: 2) {
+        try evaluate(task, probe, .checkpoint(path: task.run("probe").path), $0)
+      }
+    }
+    #expect(failure.status == .badData && "\(failure)".contains("classes of another data set"), "\(failure)")
+  }
+
+  @Test(arguments: methods + [["method.kind=zero-shot"]]) func testsAreTimed(method: [String]) throws {
+    let task = try SmallTask()
+    let result = try run(task, "run", method + ["limits.max_steps=2"])[0]
+    #expect(result.training.testSeconds?.keys.sorted() == ["all"])
+    #expect(result.training.testSeconds?.values.allSatisfy { $0 > 0 } == true)
+    let untested = try run(task, "untested", method + ["limits.max_steps=2", "evaluate.tuned=false"])[0]
+    #expect((untested.training.testSeconds == nil) == (untested.method != "zero-shot"))
+  }
+
   // MARK: - Runs
 
   @discardableResult
