@@ -40,8 +40,7 @@ public struct RunResults: Codable, Sendable, Equatable {
     var extractionSeconds: Double
     var stepSeconds: Double
     var medianStepSeconds: Double?
-    /// Seconds that the tuned model's test took, by test set; the untuned model's where nothing is trained. Nil where none
-    /// was made.
+    /// Seconds that the last test took, by test set: that of the tuned model, or of the untuned where nothing is trained.
     var testSeconds: [String: Double]?
     /// Largest resident memory of any rank.
     var peakMemoryBytes: Int64
