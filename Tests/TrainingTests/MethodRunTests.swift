@@ -76,6 +76,21 @@ import Testing
     #expect(try RunFolder(task.run("rest")).results().tuned == RunFolder(task.run("whole")).results().tuned)
   }
 
+  @Test(arguments: methods) func aRunGoesOnOnOtherRanks(method: [String]) throws {
+    let task = try SmallTask()
+    let settings = method + ["evaluate.zero_shot=false", "evaluate.tuned=false"]
+    try run(task, "whole", settings + ["limits.max_steps=16"])
+    try run(task, "short", settings + ["limits.max_steps=9"], ranks: 2)
+    let checkpoint = task.checkpoint("short", step: 9)
+    for ranks in [1, 3] {
+      try run(
+        task, "rest-\(ranks)", settings + ["limits.max_steps=16"], ranks: ranks,
+        from: StartingState(.checkpoint(path: checkpoint.path)))
+      let distance = try distance(task, "rest-\(ranks)", "whole")
+      #expect(distance <= 5e-6, "\(ranks) ranks: \(distance)")
+    }
+  }
+
   @Test(arguments: methods) func whatWasSavedIsTestedAsItWas(method: [String]) throws {
     let task = try SmallTask()
     let settings = method + ["limits.max_steps=20"]
