@@ -38,28 +38,30 @@ public struct EvaluationRun<Product: MatrixProduct> {
   public func run() throws -> EvaluationResults {
     let collectives = environment.collectives
     let isShared = collectives.hasSharedHosts
-    let (model, modelFile) = try CLIP.read(settings.model.source, isShared: isShared, among: collectives)
-    try collectives.agree { try modelFile.allNotes() }.forEach(report.info)
+    let task = try collectives.agree { try TaskInputs(settings) }
+    let model = try CLIP.read(task.weights, for: task.method, isShared: isShared, among: collectives)
+    try collectives.agree { try task.weights.allNotes() }.forEach(report.info)
     let inputs = try collectives.agree {
-      let inputs = try TestInputs(settings, model)
+      let inputs = try TestInputs(settings, task, model)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
       return inputs
     }
-    let fingerprint = BaseFingerprint.of(
-      inputs.model.parameters.slots.map { ($0.name, inputs.model.parameters[$0.name]!) })
+    let fingerprint = BaseFingerprint.of(inputs.model)
     let (tuned, hash) = try findWeights()
     try collectives.agree {
+      if let tuned { try judgeClasses(of: tuned, task) }
       if let tuned, !isShared || collectives.nodeRank == 0 {
         try inputs.model.apply(tuned, base: settings.model.path)
       }
     }
-    let outcome = try test(inputs)
+    let test = try test(inputs)
     return EvaluationResults(
       version: environment.version, dataset: inputs.whole.name, task: settings.task.rawValue,
       model: settings.model.path, weights: weights.words, source: tuned?.place, ranks: collectives.worldSize,
       threadsPerRank: environment.threads,
-      provenance: ResultProvenance(inputs, settings, weights: fingerprint, tunedWeights: hash), test: outcome)
+      provenance: ResultProvenance(inputs, settings, weights: fingerprint, tunedWeights: hash),
+      test: test.outcome, testSeconds: test.seconds)
   }
 
   /// What is laid over the model, and the hash of its manifest where it is a checkpoint.
@@ -76,10 +78,21 @@ public struct EvaluationRun<Product: MatrixProduct> {
     }
   }
 
-  private func test(_ inputs: TestInputs) throws -> RunResults.TestOutcome {
+  /// Throws where a linear probe, which knows its classes by their number alone, was trained on others.
+  private func judgeClasses(of tuned: TunedWeights, _ task: TaskInputs) throws {
+    guard settings.method.kind == .linearProbe, let trained = tuned.description.classNames,
+      trained != task.whole.classNames
+    else { return }
+    throw Failure(
+      .badData, at: tuned.place,
+      "the linear probe was trained on the \(trained.count) classes of another data set than \(task.whole.name)",
+      remedy: "test it on the data set of its training")
+  }
+
+  private func test(_ inputs: TestInputs) throws -> TimedTest {
     do {
       return try ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
-        .run(weights.words)
+        .run(weights.words, tuned: weights != .zeroShot)
     } catch var failure as Failure where failure.status == .requeue {
       failure.remedy = "start the same command again"
       throw failure

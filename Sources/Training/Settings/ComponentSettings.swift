@@ -5,7 +5,6 @@ import Diagnostics
 import Foundation
 import Kernels
 import Optimization
-import SkipTuning
 
 /// The CLIP that is adapted.
 struct ModelSettings: Sendable {
@@ -29,41 +28,6 @@ struct ModelSettings: Sendable {
   ///
   /// Throws `Failure` where there is none.
   func source() throws -> ModelSource { try ModelSource(path, options: options) }
-}
-
-/// What is skipped.
-struct MethodSettings: Sendable {
-  var startLayer: Int
-  var classSkip: ClassSkip.Settings
-  /// Draws the mask; nil for the run's seed.
-  var maskSeed: Int?
-  /// Entries of 0 and 1 over rank positions that replace the drawn mask.
-  var mask: [Bool]?
-
-  init(_ reader: SettingsReader) throws {
-    startLayer = try reader.integer(
-      "start_layer", default: 6, in: 0...,
-      "first trained block of both encoders (omega); the number of blocks trains only the heads")
-    (classSkip, maskSeed, mask) = try reader.section("class_skip", "CSkip: the classes that a batch trains against") {
-      reader in
-      var settings = ClassSkip.Settings()
-      settings.ratio = try reader.number(
-        "ratio", default: settings.ratio, in: .above(0),
-        "share of the classes always kept (r), or above 1 their number; 1 keeps all classes")
-      settings.cap = try reader.integer("cap", default: settings.cap, in: 1..., "most classes that are always kept")
-      settings.lambda = try reader.number(
-        "lambda", default: settings.lambda, in: .above(0),
-        "how slowly the chance of keeping a class falls with its rank")
-      settings.redraw = try reader.choice(
-        "redraw", default: settings.redraw, "when the mask over rank positions is drawn")
-      let seed = try reader.optionalInteger(
-        "seed", in: 0...Int(UInt32.max), "draws the mask; default: the run's seed")
-      let mask = try reader.integers(
-        "mask", default: [], in: 0...1,
-        "mask over rank positions, 1 for kept, instead of a drawn one; for comparing runs")
-      return (settings, seed, mask.isEmpty ? nil : mask.map { $0 == 1 })
-    }
-  }
 }
 
 /// Images per step, and their order.
@@ -178,12 +142,21 @@ struct EvaluationSettings: Sendable {
   var batchSize: Int
   var zeroShot: Bool
   var tuned: Bool
+  /// Prompts whose mean features describe a class; none for the prompt of the data.
+  var templates: [String]
 
   init(_ reader: SettingsReader) throws {
     batchSize = try reader.integer(
       "batch_size", default: 32, in: 1...4096, "images of each rank that pass the model together")
     zeroShot = try reader.boolean("zero_shot", default: true, "whether the untuned model is tested first")
     tuned = try reader.boolean("tuned", default: true, "whether the tuned model is tested at the end")
+    templates = try reader.strings(
+      "templates", default: [], example: "a photo of a {}.",
+      "prompts whose mean text feature describes a class in tests; without any, data.template does")
+    try reader.require(
+      templates.allSatisfy { (try? PromptTemplate($0)) != nil }, about: "templates",
+      "must each hold {} exactly once, where the class name goes",
+      remedy: "write for example [\"a photo of a {}.\", \"a drawing of a {}.\"]")
   }
 }
 
