@@ -54,6 +54,14 @@ public struct CLIP: Sendable {
     return model
   }
 
+  /// The same model, whose towers make activations once more in backward passes where `recomputes` (`Tower.recomputing`).
+  public func recomputing(_ recomputes: Bool = true) -> CLIP {
+    var model = self
+    model.imageTower = imageTower.recomputing(recomputes)
+    model.textTower = textTower.recomputing(recomputes)
+    return model
+  }
+
   private static func tower(
     _ encoder: Encoder, _ configuration: CLIPConfiguration, _ parameters: ParameterStore
   ) -> Tower {

@@ -315,7 +315,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     }
     return method.makeStep(
       StepTask(
-        model: model, classSkip: classSkip, prompts: inputs.prompts,
+        model: model.recomputing(settings.compute.recompute), classSkip: classSkip, prompts: inputs.prompts,
         gradients: trained.makeStore(model.parameters.layout, values: engine.gradients)),
       by: ProgressingProduct(environment.product, ProgressHook { engine.poll() }))
   }

@@ -35,6 +35,8 @@ struct PlannedTaskOptions: ParsableArguments {
   var featureStorage = FeatureStorage.fp32
   @Option(help: "Most MB of image features that a rank keeps in memory, the rest in a file.")
   var featureMemoryMb: Double?
+  @Flag(help: "Make activations once more in the backward pass instead of keeping them.")
+  var recompute = false
   @Option(help: "Milliseconds that one thread takes to decode and crop an image.")
   var decodeMs = 5.0
   @Option(help: "MB a second that a node's disk takes.")
@@ -76,6 +78,7 @@ struct PlannedTaskOptions: ParsableArguments {
       classes: PromptSet(count: classes, length: Double(tokens), shared: Double(min(sharedTokens, tokens - 1))),
       batch: batch.map { .global($0) } ?? .perRank(batchPerRank ?? 4), epochImages: images ?? 16 * classes,
       ranksPerNode: ranksPerNode, exchange: exchange, decodeSeconds: decodeMs / 1e3, diskBandwidth: diskMbS * 1e6)
+    scenario.recomputes = recompute
     scenario.features.bytesPerElement = featureStorage == .fp32 ? 4 : 2
     scenario.features.memoryBytes = featureMemoryMb.map { Int(min($0 * 1e6, 0x1p53)) }
     return scenario

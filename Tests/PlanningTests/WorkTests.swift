@@ -143,6 +143,31 @@ import Testing
     #expect(abs(Double(memory.activations - scratch) / Double(arena.capacityInBytes) - 1) < 0.01)
   }
 
+  /// Where activations are made once more, a step does the forward passes of all blocks but the last twice, and no more.
+  @Test func recomputingIsCounted() throws {
+    let model = try CLIP(huggingFaceFolder: Goldens.url("towers/model"))
+    let product = CountingProduct()
+    let features = Self.imageFeatures(model, 5, upTo: 4, product)
+    let gradients = TowerParameters(ParameterStore(model.parameters.layout), .image, depth: model.imageTower.depth)
+    var operations: [Int] = []
+    for recomputes in [false, true] {
+      let tower = model.imageTower.recomputing(recomputes)
+      let arena = Arena()
+      _ = product.takeCount()
+      let pass = try tower.forward(features.values, features.layout, from: 4, arena: arena, by: product)
+      try tower.backward(pass.features, pass, gradients: gradients, arena: arena, by: product)
+      operations.append(product.takeCount())
+    }
+    let planned = [false, true].map { recomputes in
+      StepWork(
+        model.configuration, startLayer: 4, images: 5,
+        texts: PromptSet(count: 1, length: 1, shared: 0).batch(of: 0), keptClasses: 0, classCount: 0,
+        recomputes: recomputes
+      ).units.filter { $0.encoder == .image }.reduce(0) { $0 + $1.forward.operations + $1.backward.operations }
+    }
+    #expect(operations == planned)
+  }
+
   private static func scratch(_ tower: CLIPConfiguration.Tower, images: Int, tokens: Int) -> Int {
     let n = images * tokens
     return n * tower.width + max(n * (tower.mlpWidth + tower.width), 5 * n * tower.width + tokens * tokens)

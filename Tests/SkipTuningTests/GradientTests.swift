@@ -30,6 +30,19 @@ import Testing
     try Self.expectGradients(outcome.gradients, golden)
   }
 
+  /// Activations that are made once more in the backward pass are those that would have been kept, to the bit.
+  @Test(arguments: [("model", "omega-0", 0), ("model", "omega-6", 6), ("model-gelu", "gelu-omega-1", 1)])
+  func recomputingChangesNoBit(folder: String, file: String, startLayer: Int) throws {
+    let model = try CLIP(huggingFaceFolder: Goldens.url("towers/\(folder)"))
+    let golden = try Goldens.tensors("gradients/\(file).safetensors")
+    let trained = TrainedParameters(of: model, from: startLayer)
+    let kept = try golden.integers("kept_classes")
+    let usual = try Self.step(model, trained, golden, kept: kept)
+    let other = try Self.step(model.recomputing(), trained, golden, kept: kept)
+    #expect(usual.losses == other.losses)
+    #expect(Array(usual.gradients.values.buffer) == Array(other.gradients.values.buffer))
+  }
+
   /// Runs one step whose mask keeps exactly the golden's classes.
   static func step(
     _ model: CLIP, _ trained: TrainedParameters, _ golden: SafetensorsFile, kept: [Int]

@@ -17,6 +17,8 @@ public struct Tower: Sendable {
   private(set) var parameters: TowerParameters
   let block: TransformerBlock
   let readOut: ReadOut
+  /// Whether backward passes make what blocks keep for them once more, instead of keeping it.
+  private(set) var recomputes = false
 
   /// Blocks.
   public let depth: Int
@@ -28,8 +30,23 @@ public struct Tower: Sendable {
     /// Projected features, not normalised, `[s, e]`.
     public let features: Tensor
     let startLayer: Int
-    let tapes: [TransformerBlock.Tape]
+    let blocks: [BlockPass]
     let head: HeadTape
+  }
+
+  /// What is kept of one block.
+  enum BlockPass {
+    /// All that its backward pass needs.
+    case tape(TransformerBlock.Tape)
+    /// What its forward pass began with, to be done once more.
+    case input(Tensor, TransformerBlock.Rows, output: Tensor)
+
+    var output: Tensor {
+      switch self {
+      case .tape(let tape): tape.output
+      case .input(_, _, let output): output
+      }
+    }
   }
 
   /// Runs blocks `layers` on `x [n, w]` in place, all rows, keeping nothing for a backward pass.
@@ -73,17 +90,30 @@ public struct Tower: Sendable {
   ) rethrows -> Pass {
     let rows = allRows(of: layout, in: x)
     let readRows = readRows(of: layout)
-    var tapes: [TransformerBlock.Tape] = []
+    var blocks: [BlockPass] = []
     for layer in startLayer..<depth {
       try willUse(layer)
-      tapes.append(
-        block.forward(
-          tapes.last?.output ?? x, layer == depth - 1 ? reading(readRows, layout) : rows, parameters.block(layer),
-          keepsTape: true, arena: arena, by: product))
+      blocks.append(
+        forwardBlock(
+          layer, blocks.last?.output ?? x, layer == depth - 1 ? reading(readRows, layout) : rows, arena: arena,
+          by: product))
     }
     try willUse(depth)
-    let head = forwardHead(tapes.last?.output ?? gathered(readRows, of: x, arena), arena: arena, by: product)
-    return Pass(features: head.features, startLayer: startLayer, tapes: tapes, head: head)
+    let head = forwardHead(blocks.last?.output ?? gathered(readRows, of: x, arena), arena: arena, by: product)
+    return Pass(features: head.features, startLayer: startLayer, blocks: blocks, head: head)
+  }
+
+  /// The last block's tape is kept anyway: it is needed first.
+  private func forwardBlock(
+    _ layer: Int, _ x: Tensor, _ rows: TransformerBlock.Rows, arena: Arena, by product: some MatrixProduct
+  ) -> BlockPass {
+    func forward() -> TransformerBlock.Tape {
+      block.forward(x, rows, parameters.block(layer), keepsTape: true, arena: arena, by: product)
+    }
+    guard recomputes, layer < depth - 1 else { return .tape(forward()) }
+    let output = arena.tensor(x.shape)
+    arena.scoped { output.copy(from: forward().output) }
+    return .input(x, rows, output: output)
   }
 
   /// The features `[s, e]`, not normalised, of inputs that enter block `startLayer`; overwrites `x [n, w]`.
@@ -119,12 +149,40 @@ public struct Tower: Sendable {
     var dx = backwardHead(dFeatures, pass.head, gradients: gradients, arena: arena, by: product)
     try onReady(depth)
     for layer in (pass.startLayer..<depth).reversed() {
-      dx = block.backward(
-        dx, parameters.block(layer), pass.tapes[layer - pass.startLayer], gradients: gradients?.block(layer),
-        arena: arena, by: product)
+      dx = backwardBlock(
+        layer, dx, pass.blocks[layer - pass.startLayer], gradients: gradients?.block(layer), arena: arena, by: product)
       try onReady(layer)
     }
     return dx
+  }
+
+  private func backwardBlock(
+    _ layer: Int, _ dy: Tensor, _ pass: BlockPass, gradients: BlockParameters?, arena: Arena,
+    by product: some MatrixProduct
+  ) -> Tensor {
+    let parameters = parameters.block(layer)
+    switch pass {
+    case .tape(let tape):
+      return block.backward(dy, parameters, tape, gradients: gradients, arena: arena, by: product)
+    case .input(let x, let rows, _):
+      return arena.scoped {
+        let tape = block.forward(x, rows, parameters, keepsTape: true, arena: arena, by: product)
+        // All rows were made, so the result is `dy` itself and may leave.
+        return block.backward(dy, parameters, tape, gradients: gradients, arena: arena, by: product)
+      }
+    }
+  }
+}
+
+extension Tower {
+  /// The same tower, whose backward passes run the blocks forward once more, from the features that entered each: what they
+  /// compute is the same to the bit, takes a third more time, and memory for one block instead of all.
+  ///
+  /// Source: gradient checkpointing at every block (Chen et al. 2016, arXiv:1604.06174).
+  public func recomputing(_ recomputes: Bool = true) -> Tower {
+    var tower = self
+    tower.recomputes = recomputes
+    return tower
   }
 }
 

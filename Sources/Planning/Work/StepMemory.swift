@@ -27,10 +27,11 @@ public struct StepMemory: Sendable, Equatable {
   ///   - ownedParameters: Trained parameters whose momentum this rank holds.
   ///   - kept: How image features are kept.
   ///   - trainsEmbeddings: Whether embeddings are trained too; features at the start layer are then not kept.
+  ///   - recomputes: Whether activations are made once more in the backward pass.
   public init(
     _ configuration: CLIPConfiguration, startLayer: Int, images: Int, texts: SequenceBatch, epochImages: Int,
     classes: SequenceBatch, ownedParameters: Int, trainedParameters: Int, kept: Scenario.Features = .init(),
-    trainsEmbeddings: Bool = false
+    trainsEmbeddings: Bool = false, recomputes: Bool = false
   ) {
     let float = MemoryLayout<Float>.stride
     let pictures = configuration.imageBatch(images, from: startLayer)
@@ -38,7 +39,9 @@ public struct StepMemory: Sendable, Equatable {
     gradients = float * trainedParameters
     momentum = float * ownedParameters
     activations =
-      float * Self.activations(configuration, startLayer: startLayer, [(.image, pictures), (.text, texts)])
+      float
+      * Self.activations(
+        configuration, startLayer: startLayer, [(.image, pictures), (.text, texts)], recomputes: recomputes)
     let imageFeatures = configuration.imageBatch(epochImages, from: startLayer).rows * configuration.vision.width
     let inMemory = min(kept.bytesPerElement * imageFeatures, kept.memoryBytes ?? .max)
     let textFeatures = classes.rows * configuration.text.width
@@ -49,11 +52,14 @@ public struct StepMemory: Sendable, Equatable {
 
   /// Floats of both encoders' tapes, which live until the step's end, and the larger backward pass.
   static func activations(
-    _ configuration: CLIPConfiguration, startLayer: Int, _ batches: [(Encoder, SequenceBatch)]
+    _ configuration: CLIPConfiguration, startLayer: Int, _ batches: [(Encoder, SequenceBatch)], recomputes: Bool
   ) -> Int {
-    let tapes = batches.reduce(0) { $0 + configuration.work($1.0).tapes($1.1, from: startLayer) }
+    let tapes = batches.reduce(0) {
+      $0 + configuration.work($1.0).tapes($1.1, from: startLayer, recomputes: recomputes)
+    }
     // The kept classes' features are copied out of those of all classes.
     let copies = batches.reduce(0) { $1.0 == .text ? $0 + $1.1.rows * configuration.text.width : $0 }
-    return tapes + copies + (batches.map { configuration.work($0).backwardScratch($1) }.max() ?? 0)
+    return tapes + copies
+      + (batches.map { configuration.work($0).backwardScratch($1, recomputes: recomputes) }.max() ?? 0)
   }
 }

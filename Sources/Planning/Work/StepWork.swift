@@ -29,9 +29,10 @@ public struct StepWork: Sendable {
   ///   - keptClasses: Classes that the loss is taken over.
   ///   - classCount: Classes of the task; 0 where none are skipped and so none are scored.
   ///   - trainsEmbeddings: Whether embeddings are trained too: full fine-tuning, with `startLayer` 0.
+  ///   - recomputes: Whether backward passes run all blocks but the last forward once more.
   public init(
     _ configuration: CLIPConfiguration, startLayer: Int, images: Int, texts: SequenceBatch, keptClasses: Int,
-    classCount: Int, trainsEmbeddings: Bool = false
+    classCount: Int, trainsEmbeddings: Bool = false, recomputes: Bool = false
   ) {
     let batches: [Encoder: SequenceBatch] = [
       .image: configuration.imageBatch(images, from: startLayer), .text: texts,
@@ -40,7 +41,7 @@ public struct StepWork: Sendable {
       let batch = batches[encoder]!
       let embedding =
         trainsEmbeddings ? [Self.embedding(encoder, configuration, batch)] : []
-      return embedding + Self.blocks(encoder, configuration, batch, from: startLayer)
+      return embedding + Self.blocks(encoder, configuration, batch, from: startLayer, recomputes: recomputes)
     }
     let e = configuration.embeddingWidth
     loss =
@@ -63,7 +64,8 @@ public struct StepWork: Sendable {
   public var total: ComputeWork { units.reduce(loss) { $0 + $1.forward + $1.backward } }
 
   private static func blocks(
-    _ encoder: Encoder, _ configuration: CLIPConfiguration, _ batch: SequenceBatch, from startLayer: Int
+    _ encoder: Encoder, _ configuration: CLIPConfiguration, _ batch: SequenceBatch, from startLayer: Int,
+    recomputes: Bool
   ) -> [Unit] {
     let work = configuration.work(encoder)
     func unit(_ forward: ComputeWork, _ backward: ComputeWork, rows: Int, parameters: Int) -> Unit {
@@ -72,8 +74,9 @@ public struct StepWork: Sendable {
     let readOut = unit(
       work.readOutForward(batch), work.readOutBackward(batch), rows: batch.count, parameters: work.readOutParameters)
     guard startLayer < work.tower.depth else { return [readOut] }
+    let forward = work.blockForward(batch, keepsTape: true)
     let block = unit(
-      work.blockForward(batch, keepsTape: true), work.blockBackward(batch), rows: batch.rows,
+      forward, (recomputes ? 1 : 0) * forward + work.blockBackward(batch), rows: batch.rows,
       parameters: work.blockParameters)
     // Most of its operations are those of keys and values, of all rows.
     let last = unit(

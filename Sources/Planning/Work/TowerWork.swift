@@ -104,23 +104,30 @@ extension TowerWork {
 // MARK: - Memory, in floats
 
 extension TowerWork {
-  /// What the forward pass from block `startLayer` on keeps for the backward pass.
-  func tapes(_ batch: SequenceBatch, from startLayer: Int) -> Int {
+  /// What the forward pass from block `startLayer` on keeps for the backward pass; of all but the last block what left them
+  /// alone, where `recomputes`.
+  func tapes(_ batch: SequenceBatch, from startLayer: Int, recomputes: Bool = false) -> Int {
     let (n, q) = (batch.rows, batch.count)
     let readOut = q * (w + embeddingWidth + 2)
     guard startLayer < tower.depth else { return q * w + readOut }
-    // Norms, query, key and value, context, residuals; before and after the activation; statistics; probabilities.
-    let block = 8 * n * w + 2 * n * m + 4 * n + tower.headCount * batch.seen
+    let block = recomputes ? n * w : blockTape(batch)
     let last = 3 * n * w + 2 * n + q * (6 * w + 2 * m + 2) + tower.headCount * batch.lengths
     return (tower.depth - startLayer - 1) * block + last + readOut
   }
 
-  /// The most that a backward pass needs beside the tapes.
-  func backwardScratch(_ batch: SequenceBatch) -> Int {
+  /// Norms, query, key and value, context, residuals; before and after the activation; statistics; probabilities.
+  private func blockTape(_ batch: SequenceBatch) -> Int {
     let n = batch.rows
+    return 8 * n * w + 2 * n * m + 4 * n + tower.headCount * batch.seen
+  }
+
+  /// The most that a backward pass needs beside the tapes; with one block's tape, where `recomputes`.
+  func backwardScratch(_ batch: SequenceBatch, recomputes: Bool = false) -> Int {
+    let n = batch.rows
+    let again = recomputes ? blockTape(batch) : 0
     // The gradient that is handed down, and either the MLP's (expanded, normalised) or attention's.
     let square = encoder == .image ? batch.seen / max(1, batch.count) : 0
-    return n * w + max(n * m + n * w, 5 * n * w + square)
+    return again + n * w + max(n * m + n * w, 5 * n * w + square)
   }
 }
 
