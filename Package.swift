@@ -114,7 +114,7 @@ let package = Package(
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
         "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles",
-        "Checkpoints", "StrictJSON", "TunedModels",
+        "Checkpoints", "StrictJSON", "TunedModels", "Planning",
       ]),
     module(
       "Protocols",

@@ -16,18 +16,36 @@ public final class FloatStorage: @unchecked Sendable {
 
   /// Who keeps the memory; nil where it is this storage's own.
   private let owner: AnyObject?
+  /// Bytes that are mapped; 0 where the memory is malloc's.
+  private let mappedBytes: Int
 
   /// Bytes to which every storage of its own is aligned: a cache line, and the widest vector register.
   public static let alignment = 64
 
+  /// From this size on memory is mapped, not malloc's: it goes back to the system at once, whichever thread lets go of it,
+  /// and the system may use large pages, of which it hands out and looks up fewer.
+  static let leastMappedBytes = 2 << 20
+
   /// Memory whose content is not defined yet.
-  public init(uninitialized count: Int) {
+  public convenience init(uninitialized count: Int) { self.init(count: count, zeros: false) }
+
+  /// Memory that holds zeros; large blocks are not touched for it.
+  public convenience init(zeros count: Int) { self.init(count: count, zeros: true) }
+
+  private init(count: Int, zeros: Bool) {
     precondition(count >= 0, "a storage cannot hold \(count) elements")
+    let bytes = max(1, count) * MemoryLayout<Float>.stride
     var block: UnsafeMutableRawPointer?
-    let status = posix_memalign(&block, Self.alignment, max(1, count) * MemoryLayout<Float>.stride)
-    guard status == 0, let block else { fatalError("out of memory for \(count) floats") }
+    if bytes >= Self.leastMappedBytes {
+      // A mapping begins as zeros.
+      block = mapMemory(bytes)
+    } else if posix_memalign(&block, Self.alignment, bytes) == 0, zeros {
+      memset(block!, 0, bytes)
+    }
+    guard let block else { fatalError("out of memory for \(count) floats") }
     self.pointer = block.bindMemory(to: Float.self, capacity: max(1, count))
     self.count = count
+    mappedBytes = bytes >= Self.leastMappedBytes ? bytes : 0
     owner = nil
   }
 
@@ -37,7 +55,22 @@ public final class FloatStorage: @unchecked Sendable {
     self.pointer = pointer
     self.count = count
     self.owner = owner
+    mappedBytes = 0
   }
 
-  deinit { if owner == nil { free(pointer) } }
+  deinit {
+    guard owner == nil else { return }
+    if mappedBytes > 0 { munmap(pointer, mappedBytes) } else { free(pointer) }
+  }
+}
+
+/// Pages of zeros, large ones where the system has them; nil where it has no memory.
+private func mapMemory(_ bytes: Int) -> UnsafeMutableRawPointer? {
+  let block = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
+  guard let block, block != UnsafeMutableRawPointer(bitPattern: -1) else { return nil }
+  #if os(Linux)
+  // Advice: a system that has no large pages does without.
+  madvise(block, bytes, MADV_HUGEPAGE)
+  #endif
+  return block
 }

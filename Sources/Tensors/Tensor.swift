@@ -38,7 +38,9 @@ public struct Tensor: @unchecked Sendable {
   }
 
   /// New memory filled with zeros.
-  public init(zeros shape: [Int]) { self.init(repeating: 0, shape: shape) }
+  public init(zeros shape: [Int]) {
+    self.init(FloatStorage(zeros: shape.reduce(1, *)), offset: 0, shape: shape)
+  }
 
   /// New memory that holds a copy of `elements`, one dimension unless a shape is given.
   public init(_ elements: [Float], shape: [Int]? = nil) {

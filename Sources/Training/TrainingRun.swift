@@ -146,39 +146,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     }
   }
 
-  /// What a run would take, as lines, after judging everything; nothing is written.
-  ///
-  /// Collective: all ranks call this with the same settings.
-  public func estimate() throws -> [String] {
-    let inputs = try judge().inputs
-    let model = inputs.model
-    let images =
-      "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) "
-      + "training images of \(inputs.training.classNames.count) classes"
-    guard let method = inputs.test.method else { return [images, "nothing is trained: the model is tested as it is"] }
-    let trained = method.trained(of: model)
-    let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
-    let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
-    let exchanges = (0..<steps).count { settings.exchange.isSynchronized(afterBatch: $0, of: steps) }
-    let features = settings.features.words(
-      images: steps * share, elementsPerImage: FeatureStore.elementsPerImage(model, at: method.imageStage))
-    return [
-      images,
-      "\(Readable.count(steps)) steps of \(inputs.globalBatch) images per epoch, "
-        + "\(Readable.count(min(steps * settings.optimizer.epochs, settings.limits.maxSteps ?? .max))) in all, order \(inputs.order.rawValue)",
-      "\(Readable.count(trained.count)) of \(Readable.count(model.parameters.layout.count)) parameters are trained",
-      "each step reduces \(Readable.bytes(trained.byteCount)) of gradients; full fine-tuning "
-        + "would reduce \(Readable.bytes(model.parameters.layout.modelCount * MemoryLayout<Float>.stride))",
-      settings.exchange.takesLocalSteps
-        ? "hosts average \(Readable.bytes(trained.byteCount)) of parameters \(Readable.count(exchanges)) times an epoch, "
-          + "and exchange nothing else meanwhile" : nil,
-      "per rank: weights \(Readable.bytes(model.parameters.values.count * MemoryLayout<Float>.stride)), gradients and momentum "
-        + "\(Readable.bytes(2 * trained.byteCount)), \(features)",
-    ].compactMap { $0 }
-  }
-
   /// Judges everything before any rank computes; notes say what was assumed of the model.
-  private func judge() throws -> (inputs: RunInputs, notes: [String]) {
+  func judge() throws -> (inputs: RunInputs, notes: [String]) {
     collectives.meter.place = "reading data and model"
     ProcessMemory.resetPeak()
     try collectives.agree {

@@ -78,7 +78,7 @@ struct PlannedTaskOptions: ParsableArguments {
       classes: PromptSet(count: classes, length: Double(tokens), shared: Double(min(sharedTokens, tokens - 1))),
       batch: batch.map { .global($0) } ?? .perRank(batchPerRank ?? 4), epochImages: images ?? 16 * classes,
       ranksPerNode: ranksPerNode, exchange: exchange, decodeSeconds: decodeMs / 1e3, diskBandwidth: diskMbS * 1e6)
-    scenario.recomputes = recompute
+    scenario.activations.recomputes = recompute
     scenario.features.bytesPerElement = featureStorage == .fp32 ? 4 : 2
     scenario.features.memoryBytes = featureMemoryMb.map { Int(min($0 * 1e6, 0x1p53)) }
     return scenario

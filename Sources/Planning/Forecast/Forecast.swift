@@ -83,7 +83,7 @@ private struct Engine {
     work = StepWork(
       scenario.configuration, startLayer: scenario.startLayer, images: imagesPerRank, texts: texts, keptClasses: kept,
       classCount: skips ? scenario.classes.count : 0, trainsEmbeddings: scenario.trainsEmbeddings,
-      recomputes: scenario.recomputes)
+      recomputes: scenario.activations.recomputes)
     model = ExchangeModel(
       machine: machine, ranks: ranks, ranksPerNode: scenario.ranksPerNode, isTwoLevel: scenario.exchange.isTwoLevel,
       isDirect: scenario.exchange.isSharded)
@@ -180,7 +180,7 @@ private struct Engine {
       scenario.configuration, startLayer: scenario.startLayer, images: imagesPerRank, texts: texts,
       epochImages: (scenario.epochImages + ranks - 1) / ranks, classes: scenario.texts(scenario.classes.count),
       ownedParameters: ownedParameters + averagedParameters, trainedParameters: work.parameters,
-      kept: scenario.features, trainsEmbeddings: scenario.trainsEmbeddings, recomputes: scenario.recomputes)
+      kept: scenario.features, trainsEmbeddings: scenario.trainsEmbeddings, scenario.activations)
   }
 
   /// Between local steps, a host divides what it averaged last among its ranks, and all ranks the outer momentum.

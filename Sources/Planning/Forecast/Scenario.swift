@@ -71,8 +71,8 @@ public struct Scenario: Sendable {
   public var exchange: Exchange
   /// How image features are kept.
   public var features = Features()
-  /// Whether activations are made once more in the backward pass, instead of being kept.
-  public var recomputes = false
+  /// How activations are kept.
+  public var activations = StepMemory.Way()
   /// Seconds that one thread takes to read, decode and crop an image.
   public var decodeSeconds: Double
   /// What a node's disk, or its share of a common one, takes in bytes a second.

@@ -14,6 +14,17 @@ public struct StepMemory: Sendable, Equatable {
   /// layer.
   public var features: Int
 
+  /// How activations are kept.
+  public struct Way: Sendable, Equatable {
+    /// Bytes of the numbers that products are taken of: 4 (fp32) or 2 (bf16).
+    public var factorBytes = 4
+    /// Whether activations are made once more in the backward pass.
+    public var recomputes = false
+
+    /// The program's defaults.
+    public init() {}
+  }
+
   /// All of it; the program, its libraries' buffers and images in flight come on top.
   public var total: Int { weights + gradients + momentum + activations + features }
 
@@ -27,11 +38,11 @@ public struct StepMemory: Sendable, Equatable {
   ///   - ownedParameters: Trained parameters whose momentum this rank holds.
   ///   - kept: How image features are kept.
   ///   - trainsEmbeddings: Whether embeddings are trained too; features at the start layer are then not kept.
-  ///   - recomputes: Whether activations are made once more in the backward pass.
+  ///   - way: How activations are kept.
   public init(
     _ configuration: CLIPConfiguration, startLayer: Int, images: Int, texts: SequenceBatch, epochImages: Int,
     classes: SequenceBatch, ownedParameters: Int, trainedParameters: Int, kept: Scenario.Features = .init(),
-    trainsEmbeddings: Bool = false, recomputes: Bool = false
+    trainsEmbeddings: Bool = false, _ way: Way = Way()
   ) {
     let float = MemoryLayout<Float>.stride
     let pictures = configuration.imageBatch(images, from: startLayer)
@@ -39,9 +50,7 @@ public struct StepMemory: Sendable, Equatable {
     gradients = float * trainedParameters
     momentum = float * ownedParameters
     activations =
-      float
-      * Self.activations(
-        configuration, startLayer: startLayer, [(.image, pictures), (.text, texts)], recomputes: recomputes)
+      Self.activations(configuration, startLayer: startLayer, [(.image, pictures), (.text, texts)], way)
     let imageFeatures = configuration.imageBatch(epochImages, from: startLayer).rows * configuration.vision.width
     let inMemory = min(kept.bytesPerElement * imageFeatures, kept.memoryBytes ?? .max)
     let textFeatures = classes.rows * configuration.text.width
@@ -50,16 +59,15 @@ public struct StepMemory: Sendable, Equatable {
       ? 0 : inMemory + float * (textFeatures + classes.count * configuration.embeddingWidth)
   }
 
-  /// Floats of both encoders' tapes, which live until the step's end, and the larger backward pass.
+  /// Bytes of both encoders' tapes, which live until the step's end, and the larger backward pass.
   static func activations(
-    _ configuration: CLIPConfiguration, startLayer: Int, _ batches: [(Encoder, SequenceBatch)], recomputes: Bool
+    _ configuration: CLIPConfiguration, startLayer: Int, _ batches: [(Encoder, SequenceBatch)], _ way: Way
   ) -> Int {
-    let tapes = batches.reduce(0) {
-      $0 + configuration.work($1.0).tapes($1.1, from: startLayer, recomputes: recomputes)
-    }
+    let tapes = batches.reduce(0) { $0 + configuration.work($1.0).tapes($1.1, from: startLayer, way) }
     // The kept classes' features are copied out of those of all classes.
-    let copies = batches.reduce(0) { $1.0 == .text ? $0 + $1.1.rows * configuration.text.width : $0 }
-    return tapes + copies
-      + (batches.map { configuration.work($0).backwardScratch($1, recomputes: recomputes) }.max() ?? 0)
+    let copies = batches.reduce(0) {
+      $1.0 == .text ? $0 + MemoryLayout<Float>.stride * $1.1.rows * configuration.text.width : $0
+    }
+    return tapes + copies + (batches.map { configuration.work($0).backwardScratch($1, way) }.max() ?? 0)
   }
 }

@@ -101,33 +101,50 @@ extension TowerWork {
   }
 }
 
-// MARK: - Memory, in floats
+// MARK: - Memory, in bytes
 
 extension TowerWork {
+  private static var float: Int { MemoryLayout<Float>.stride }
+
   /// What the forward pass from block `startLayer` on keeps for the backward pass; of all but the last block what left them
-  /// alone, where `recomputes`.
-  func tapes(_ batch: SequenceBatch, from startLayer: Int, recomputes: Bool = false) -> Int {
+  /// alone, where activations are made once more.
+  func tapes(_ batch: SequenceBatch, from startLayer: Int, _ way: StepMemory.Way) -> Int {
     let (n, q) = (batch.rows, batch.count)
-    let readOut = q * (w + embeddingWidth + 2)
-    guard startLayer < tower.depth else { return q * w + readOut }
-    let block = recomputes ? n * w : blockTape(batch)
-    let last = 3 * n * w + 2 * n + q * (6 * w + 2 * m + 2) + tower.headCount * batch.lengths
+    let readOut = Self.float * q * (w + embeddingWidth + 2)
+    guard startLayer < tower.depth else { return Self.float * q * w + readOut }
+    let block = way.recomputes ? Self.float * n * w : blockTape(batch, way)
+    let last =
+      Self.float * (2 * n + q * (2 * w + 2)) + way.factorBytes * (3 * n * w + q * (4 * w + 2 * m))
+      + way.factorBytes * tower.headCount * batch.lengths + roundedWeights(way)
     return (tower.depth - startLayer - 1) * block + last + readOut
   }
 
-  /// Norms, query, key and value, context, residuals; before and after the activation; statistics; probabilities.
-  private func blockTape(_ batch: SequenceBatch) -> Int {
+  /// Residuals and statistics; and what products read: norms, query, key and value, context, before and after the
+  /// activation, probabilities.
+  private func blockTape(_ batch: SequenceBatch, _ way: StepMemory.Way) -> Int {
     let n = batch.rows
-    return 8 * n * w + 2 * n * m + 4 * n + tower.headCount * batch.seen
+    return Self.float * (2 * n * w + 4 * n) + way.factorBytes * (6 * n * w + 2 * n * m + tower.headCount * batch.seen)
+      + roundedWeights(way)
   }
 
-  /// The most that a backward pass needs beside the tapes; with one block's tape, where `recomputes`.
-  func backwardScratch(_ batch: SequenceBatch, recomputes: Bool = false) -> Int {
+  /// Copies of one block's weights, where products do not read these as they are.
+  func roundedWeights(_ way: StepMemory.Way) -> Int {
+    way.factorBytes < Self.float ? way.factorBytes * blockParameters : 0
+  }
+
+  /// The most that a backward pass needs beside the tapes; with one block's tape, where activations are made once more.
+  func backwardScratch(_ batch: SequenceBatch, _ way: StepMemory.Way) -> Int {
     let n = batch.rows
-    let again = recomputes ? blockTape(batch) : 0
+    let again = way.recomputes ? blockTape(batch, way) : 0
     // The gradient that is handed down, and either the MLP's (expanded, normalised) or attention's.
     let square = encoder == .image ? batch.seen / max(1, batch.count) : 0
-    return again + n * w + max(n * m + n * w, 5 * n * w + square)
+    return again + Self.float * (n * w + max(n * m + n * w, 5 * n * w + square))
+  }
+
+  /// Rows that pass blocks without a tape, each block's results giving way to the next one's.
+  func passScratch(_ batch: SequenceBatch, _ way: StepMemory.Way) -> Int {
+    let n = batch.rows
+    return Self.float * (n * w + 4 * n) + way.factorBytes * (6 * n * w + n * m)
   }
 }
 

@@ -1,0 +1,104 @@
+import CLIPModel
+import Collectives
+import Planning
+import Reporting
+import SkipTuning
+
+extension TrainingRun {
+  /// What a run would take, as lines, after judging everything; nothing is written.
+  ///
+  /// Collective: all ranks call this with the same settings.
+  public func estimate() throws -> [String] {
+    let inputs = try judge().inputs
+    let images =
+      "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) "
+      + "training images of \(inputs.training.classNames.count) classes"
+    guard let method = inputs.test.method else { return [images, "nothing is trained: the model is tested as it is"] }
+    let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
+    let all = min(steps * settings.optimizer.epochs, settings.limits.maxSteps ?? .max)
+    return [
+      images,
+      "\(Readable.count(steps)) steps of \(inputs.globalBatch) images per epoch, "
+        + "\(Readable.count(all)) in all, order \(inputs.order.rawValue)",
+    ] + trafficLines(inputs, method, steps: steps) + memoryLines(inputs, method, steps: steps, all: all)
+  }
+
+  private func trafficLines(_ inputs: RunInputs, _ method: any TrainingMethod, steps: Int) -> [String] {
+    let layout = inputs.model.parameters.layout
+    let trained = method.trained(of: inputs.model)
+    let exchanges = (0..<steps).count { settings.exchange.isSynchronized(afterBatch: $0, of: steps) }
+    return [
+      "\(Readable.count(trained.count)) of \(Readable.count(layout.count)) parameters are trained",
+      "each step reduces \(Readable.bytes(trained.byteCount)) of gradients; full fine-tuning "
+        + "would reduce \(Readable.bytes(layout.modelCount * MemoryLayout<Float>.stride))",
+      settings.exchange.takesLocalSteps
+        ? "hosts average \(Readable.bytes(trained.byteCount)) of parameters \(Readable.count(exchanges)) times an epoch, "
+          + "and exchange nothing else meanwhile" : nil,
+    ].compactMap { $0 }
+  }
+
+  private func memoryLines(_ inputs: RunInputs, _ method: any TrainingMethod, steps: Int, all: Int) -> [String] {
+    let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
+    let images = min(steps, all) * share
+    let features = settings.features.words(
+      images: images, elementsPerImage: FeatureStore.elementsPerImage(inputs.model, at: method.imageStage))
+    let trained = method.trained(of: inputs.model)
+    let weights = inputs.model.parameters.values.count * MemoryLayout<Float>.stride
+    guard let peak = peakMemory(inputs, method, images: images, share: share, hasSecondEpoch: all > steps) else {
+      return [
+        "per rank: weights \(Readable.bytes(weights)), gradients and momentum "
+          + "\(Readable.bytes(2 * trained.byteCount)), \(features)"
+      ]
+    }
+    let parts: [(String, Int)] = [
+      ("weights", peak.step.weights + peak.roundedWeights),
+      ("gradients and momentum", peak.step.gradients + peak.step.momentum), ("activations", peak.activations),
+      ("what a checkpoint saves", peak.snapshot), ("program and libraries", PeakMemory.program),
+    ]
+    return [
+      "memory of a rank: at most \(Readable.bytes(peak.total)), which are "
+        + parts.filter { $0.1 > 0 }.map { "\($0.0) \(Readable.bytes($0.1))" }.joined(separator: ", ") + ", \(features)"
+    ]
+  }
+
+  /// The forecast of methods that train the encoders; nil for others.
+  private func peakMemory(
+    _ inputs: RunInputs, _ method: any TrainingMethod, images: Int, share: Int, hasSecondEpoch: Bool
+  ) -> PeakMemory? {
+    guard method.kind.tunesModel else { return nil }
+    let (model, ranks) = (inputs.model, collectives.worldSize)
+    let trained = method.trained(of: model)
+    let trainsEmbeddings = method.imageStage == .pixels
+    let prompts = PromptSet(
+      count: inputs.prompts.count, lengths: inputs.prompts.reduce(0) { $0 + $1.count },
+      rows: model.textEmbedding.layout(inputs.prompts).tokenCount)
+    let kept =
+      method.kind == .full
+      ? prompts.count
+      : Int(
+        ClassSkip(classCount: prompts.count, settings.method.classSkip, seed: 0).probabilities.reduce(0, +).rounded())
+    let texts = settings.exchange.classParallelText ? (kept + ranks - 1) / ranks : kept
+    let owned = settings.exchange.mode == .sharded ? (trained.count + ranks - 1) / ranks : trained.count
+    var way = StepMemory.Way()
+    way.factorBytes = environment.product.operandFormat.size
+    way.recomputes = settings.compute.recompute
+    var features = Scenario.Features()
+    features.bytesPerElement = settings.features.storage.byteCount
+    features.memoryBytes = settings.features.memoryBytes
+    let step = StepMemory(
+      model.configuration, startLayer: trained.startLayer, images: share, texts: prompts.batch(of: texts),
+      epochImages: images, classes: prompts.batch(of: prompts.count), ownedParameters: owned,
+      trainedParameters: trained.count, kept: features, trainsEmbeddings: trainsEmbeddings, way)
+    return PeakMemory(
+      model.configuration, step, startLayer: trainsEmbeddings ? 0 : trained.startLayer,
+      ownedParameters: (trained.count + ranks - 1) / ranks,
+      PeakMemory.Run(
+        testImages: settings.evaluation.tuned ? min(settings.evaluation.batchSize, largestTestShare(inputs)) : nil,
+        savesCheckpoints: settings.checkpoint.isEnabled, makesFeaturesAgain: hasSecondEpoch && !trainsEmbeddings), way)
+  }
+
+  private func largestTestShare(_ inputs: RunInputs) -> Int {
+    let images = inputs.test.sets.map { $0.dataset.test.count }.max() ?? 0
+    return max(1, evenShard(of: images, rank: 0, worldSize: collectives.worldSize).count)
+  }
+}
