@@ -17,35 +17,35 @@ struct ModelTest<Product: MatrixProduct> {
   /// Throws the same `Failure` on all ranks, `.requeue` where one was asked to stop. Collective: all ranks call this.
   func run(_ name: String) throws -> RunResults.TestOutcome {
     let evaluator = Evaluator(
-      inputs.model, transform: inputs.transform, batchSize: settings.evaluation.batchSize,
+      transform: inputs.transform, batchSize: settings.evaluation.batchSize,
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
-    var matrices: [String: ConfusionMatrix] = [:]
-    for set in inputs.sets { matrices[set.name] = try test(set, name, by: evaluator) }
-    let outcome = RunResults.TestOutcome(matrices)
+    var counts: [String: TestCounts] = [:]
+    // No weight changes during a test.
+    let model = inputs.model.freezing(.image, upTo: inputs.model.imageTower.depth, for: environment.product)
+    for set in inputs.sets { counts[set.name] = try test(set, name, model, by: evaluator) }
+    let outcome = RunResults.TestOutcome(counts)
     record(outcome, name)
     return outcome
   }
 
-  private func test(_ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>) throws
-    -> ConfusionMatrix
-  {
-    let features = inputs.model.unitTextFeatures(
-      of: inputs.model.textPrefix(set.prompts, upTo: 0, arena: Arena(), by: environment.product), from: 0,
+  private func test(
+    _ set: TestInputs.TestSet, _ name: String, _ model: CLIP, by evaluator: Evaluator<Product>
+  ) throws -> TestCounts {
+    let features = model.unitTextFeatures(
+      of: model.textPrefix(set.prompts, upTo: 0, arena: Arena(), by: environment.product), from: 0,
       by: environment.product)
     let items = set.dataset.test
     environment.collectives.meter.place = "\(name) test"
     report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
-    let matrix = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
+    let images = TestImages(set.dataset, items, by: NearestText(model, classFeatures: features))
+    let counts = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
       try evaluator.evaluate(
-        items, of: set.dataset, classFeatures: features, environment.collectives
-      ) { done, count in
-        // This rank's share stands for all.
-        report.update(items.count * done / max(1, count))
-        try StopSignal.check()
-      }
+        [images], settings.evaluation.schedule, environment.collectives, onStep: StopSignal.check,
+        onProgress: { report.update($0) }, onSkipped: { report.warning("skipped: \($1.problem)") })[0]
     }
-    report.finishProgress(note: "accuracy \(Readable.fixed(100 * (matrix.accuracy ?? .nan), 2))%")
-    return matrix
+    report.finishProgress(note: "accuracy \(Readable.fixed(100 * (counts.matrix.accuracy ?? .nan), 2))%")
+    if counts.skipped > 0 { report.warning("\(counts.skipped) of \(items.count) test images were skipped") }
+    return counts
   }
 
   private func record(_ outcome: RunResults.TestOutcome, _ name: String) {

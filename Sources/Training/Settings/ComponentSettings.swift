@@ -173,20 +173,6 @@ struct AugmentationSettings: Sendable {
   }
 }
 
-/// How accuracy is measured.
-struct EvaluationSettings: Sendable {
-  var batchSize: Int
-  var zeroShot: Bool
-  var tuned: Bool
-
-  init(_ reader: SettingsReader) throws {
-    batchSize = try reader.integer(
-      "batch_size", default: 32, in: 1...4096, "images of each rank that pass the model together")
-    zeroShot = try reader.boolean("zero_shot", default: true, "whether the untuned model is tested first")
-    tuned = try reader.boolean("tuned", default: true, "whether the tuned model is tested at the end")
-  }
-}
-
 /// Bounds on work and resources.
 struct LimitSettings: Sendable {
   var maxSteps: Int?
