@@ -1,0 +1,36 @@
+import Datasets
+import Evaluation
+import ShardFiles
+
+/// One model on one test set of a job: the same list on all ranks.
+struct JobTest {
+  /// Index of the weights and of the data set in the plan.
+  let weights: Int
+  let dataset: Int
+  let set: TestInputs.TestSet
+  let template: String
+  let task: String
+  /// Hash of all that the outcome depends on.
+  let identity: String
+
+  init(
+    _ inputs: TestInputs, _ set: TestInputs.TestSet, _ settings: RunSettings, weights: Int, dataset: Int,
+    _ base: Hash128, _ tuned: Hash128?, batchSize: Int
+  ) {
+    (self.weights, self.dataset, self.set) = (weights, dataset, set)
+    (template, task) = ("\(inputs.template)", settings.task.rawValue)
+    let provenance = ResultProvenance(inputs, settings, weights: base, tunedWeights: tuned)
+    var stream = HashStream()
+    for text in [
+      provenance.weights, provenance.tunedWeights ?? "", inputs.whole.name, set.name, provenance.classNames,
+      provenance.testImages[set.name]!, provenance.template, provenance.prompts[set.name]!, provenance.preprocessing,
+      provenance.precision.compute,
+    ] { stream.append(text: text) }
+    // Images that pass the model together round together.
+    stream.append(number: batchSize)
+    identity = "\(stream.hash)"
+  }
+
+  var items: [DatasetItem] { self.set.dataset.test }
+  var classNames: [String] { self.set.dataset.classNames }
+}
