@@ -19,7 +19,9 @@ struct EvaluationSetting {
 
   /// Every data set, all classes; small batches, so that there are many.
   func arguments(_ output: String, _ settings: [String] = [], _ more: [String] = []) -> [String] {
-    let fixed = ["data.root=\(root.scratch.url.path)", "data.split_file=null", "data.template=a {}", "evaluate.batch_size=4"]
+    let fixed = [
+      "data.root=\(root.scratch.url.path)", "data.split_file=null", "data.template=a {}", "evaluate.batch_size=4",
+    ]
     return ["evaluate", "-c", task.configuration.path, "--output-dir", self.output(output).path]
       + (fixed + settings).flatMap { ["--set", $0] } + ["--datasets"] + names + more
   }
@@ -103,7 +105,11 @@ extension EndToEnd {
       let whole = try Program.run(setting.arguments("whole", settings, models), environment: Self.oneThread)
       try #require(whole.status == 0, "\(whole.stderr)")
       let images = setting.journal("whole").count
-      #expect(images == 2 * (try DatasetTrees.items().filter { DataRoot.known.contains($0.key) }).values.reduce(0) { $0 + $1.test.count })
+      #expect(
+        images == 2
+          * (try DatasetTrees.items().filter { DataRoot.known.contains($0.key) }).values.reduce(0) {
+            $0 + $1.test.count
+          })
 
       let arguments = setting.arguments("killed", settings, models)
       let job = Task.detached {
@@ -123,9 +129,12 @@ extension EndToEnd {
       try #require(again.status == 0, "\(again.stderr)")
       #expect(again.stderr.contains("\(before.count) of \(images) images are tested already"), "\(again.stderr)")
       let after = setting.journal("killed")
-      #expect(after.count == images && Array(after.prefix(before.count)) == before && Set(after) == Set(setting.journal("whole")))
       #expect(
-        EvaluationSetting.counts(try setting.results("killed")) == EvaluationSetting.counts(try setting.results("whole")))
+        after.count == images && Array(after.prefix(before.count)) == before
+          && Set(after) == Set(setting.journal("whole")))
+      #expect(
+        EvaluationSetting.counts(try setting.results("killed"))
+          == EvaluationSetting.counts(try setting.results("whole")))
       let nothing = try Program.run(arguments, environment: Self.oneThread)
       #expect(nothing.status == 0 && setting.journal("killed") == after, "what is finished is not done again")
     }
@@ -171,7 +180,8 @@ extension EndToEnd {
       let process = try #require(JobWatch.process(ofRank: 1, mentioning: setting.output("out").path))
       #expect(kill(process, SIGUSR1) == 0)
       let outcome = try await job.value
-      #expect(outcome.status == 75 && outcome.stderr.contains("start the same command again to go on"), "\(outcome.stderr)")
+      #expect(
+        outcome.status == 75 && outcome.stderr.contains("start the same command again to go on"), "\(outcome.stderr)")
       let results = try setting.results("out")
       #expect(results["state"]?.string == "partial")
       let done = try #require(results["tests"]?.elements).compactMap { $0["done"]?.integer }
@@ -193,7 +203,8 @@ extension EndToEnd {
       let text = lines.joined(separator: "\n").dropLast(20)
       try Data(text.utf8).write(to: journal)
       let again = try Program.run(ranks: 2, arguments, environment: Self.oneThread)
-      #expect(again.status == 0 && again.stderr.contains("2 lines of the journal are cut off or damaged"), "\(again.stderr)")
+      #expect(
+        again.status == 0 && again.stderr.contains("2 lines of the journal are cut off or damaged"), "\(again.stderr)")
       #expect(EvaluationSetting.counts(try setting.results("out")) == expected)
       #expect(setting.journal("out").count == count + 2)
     }

@@ -37,8 +37,8 @@ struct ClassTexts {
     let groupCount = (prompts.count + Self.group - 1) / Self.group
     let shares = (0..<collectives.worldSize).map { rank in
       let groups = evenShard(of: groupCount, rank: rank, worldSize: collectives.worldSize)
-      return groups.lowerBound * Self.group..<min(prompts.count, groups.upperBound * Self.group)
-    }.map { $0.lowerBound..<max($0.lowerBound, $0.upperBound) }
+      return min(prompts.count, groups.lowerBound * Self.group)..<min(prompts.count, groups.upperBound * Self.group)
+    }
     let all = Tensor(uninitialized: [prompts.count, width])
     let own = shares[collectives.rank]
     let arena = Arena()
