@@ -9,6 +9,7 @@ run by hand on a machine of at least two free cores. Uses Python's standard libr
 import argparse
 import json
 import os
+import random
 import re
 import signal
 import statistics
@@ -26,9 +27,10 @@ PERIOD = 0.04
 def write_data(folder: Path, images: int) -> Path:
     """A data set whose test list holds the quickstart's pictures of digits again and again."""
     paths = sorted(DATA.rglob("*.png"))
+    random.Random(1).shuffle(paths)
     names = sorted({path.parent.name for path in paths})
     items = [
-        [str(path.relative_to(DATA)), names.index(path.parent.name), path.parent.name]
+        [str(path.relative_to(DATA / "images")), names.index(path.parent.name), path.parent.name]
         for path in (paths * (images // len(paths) + 1))[:images]
     ]
     missing = {label for _, label, _ in items}.symmetric_difference(range(len(names)))
@@ -114,7 +116,7 @@ def main():
     """Measures in rounds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, default=REPOSITORY / ".build/release/skiptune")
-    parser.add_argument("--images", type=int, default=12_000, help="images of the test set")
+    parser.add_argument("--images", type=int, default=30_000, help="images of the test set")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow", type=float, default=0.25, help="speed of the slow rank")
     parser.add_argument("--chunk-seconds", type=float, default=1.0, help="evaluate.chunk_seconds of the shared queue")

@@ -15,6 +15,8 @@ struct FoundWeights {
   /// Of a checkpoint's manifest, or of a delta file; nil for the base itself.
   let hash: Hash128?
 
+  /// Finds them.
+  ///
   /// Throws the same `Failure` on all ranks where there are none or they are damaged. Collective: all ranks call this.
   init(
     _ tested: TestedWeights, _ collectives: any Collectives, passingOver report: (Failure) -> Void
