@@ -56,6 +56,8 @@ public struct EvaluationJob<Product: MatrixProduct> {
     }
     let writer = ledger.map { JobWriter(plan, $0, inputs.missing, directory, results: results) }
     announce(ledger)
+    // A job that is killed leaves results that say of themselves that they are partial.
+    try collectives.agree { try writer?.writeIfDue(isTestFinished: true) }
     do {
       for index in plan.weights.indices { try test(index, &inputs, ledger, writer) }
     } catch var failure as Failure {
