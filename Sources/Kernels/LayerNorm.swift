@@ -43,13 +43,13 @@ public enum LayerNorm {
     }
   }
 
-  /// Adds the gradient of `x` to `dx [n, w]`, and writes those of weight and bias to `dWeight [w]` and `dBias [w]`.
+  /// Adds the gradient of `x` to `dx [n, w]`, and writes those of weight and bias to `dWeight [w]` and `dBias [w]`, which
+  /// are nil where these are frozen.
   public static func backward(
-    _ dy: Tensor, x: Tensor, weight: Tensor, _ statistics: Statistics, addingTo dx: Tensor, dWeight: Tensor,
-    dBias: Tensor
+    _ dy: Tensor, x: Tensor, weight: Tensor, _ statistics: Statistics, addingTo dx: Tensor, dWeight: Tensor?,
+    dBias: Tensor?
   ) {
     precondition(dy.count == x.count && dx.count == x.count && weight.count == x.columnCount)
-    precondition(dWeight.count == x.columnCount && dBias.count == x.columnCount)
     let (mean, deviation) = (statistics.mean.pointer, statistics.reciprocalDeviation.pointer)
     ThreadPool.shared.splitRows(of: x) { rows in
       let start = rows.lowerBound * x.columnCount
@@ -57,6 +57,8 @@ public enum LayerNorm {
         dx.pointer + start, dy.pointer + start, x.pointer + start, mean + rows.lowerBound,
         deviation + rows.lowerBound, weight.pointer, rows.count, x.columnCount)
     }
+    guard let dWeight, let dBias else { return }
+    precondition(dWeight.count == x.columnCount && dBias.count == x.columnCount)
     dWeight.fill(0)
     dBias.fill(0)
     ThreadPool.shared.splitColumns(x.rowCount, x.columnCount) { columns in

@@ -143,6 +143,7 @@ public struct ProtocolPlan: Sendable {
       kind.hasTargets == !settings.targets.isEmpty, "targets",
       kind.hasTargets ? "names no data sets to test on" : "is of no meaning to \(kind.rawValue)",
       kind.hasTargets ? "give -c \(preset), or a list of your own" : "leave it out")
+    try judgeMethod(base)
     guard base.testsTuned else {
       throw Failure(.usage, at: "evaluate.tuned", "a protocol is about the tuned model", remedy: "set it to true")
     }
@@ -150,6 +151,20 @@ public struct ProtocolPlan: Sendable {
       throw Failure(
         .usage, at: "checkpoint", "\(kind.rawValue) tests the weights of checkpoints, and none are saved",
         remedy: "set checkpoint.every_epochs: 1")
+    }
+  }
+
+  private func judgeMethod(_ base: RunSettings) throws {
+    guard base.tellsNewClasses || kind == .fewShot else {
+      throw Failure(
+        .usage, at: "method.kind",
+        "\(base.methodName) knows no classes but those it is trained on, \(kind.rawValue) tests others",
+        remedy: "use it in \(ProtocolKind.fewShot.rawValue)")
+    }
+    guard base.trains || !kind.hasTargets else {
+      throw Failure(
+        .usage, at: "method.kind", "\(base.methodName) trains nothing, \(kind.rawValue) tests what was trained",
+        remedy: "choose another method: its tables have the untuned model's results, too")
     }
   }
 

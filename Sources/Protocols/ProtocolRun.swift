@@ -174,7 +174,7 @@ public struct ProtocolRun<Product: MatrixProduct> {
       // A training that was made again, or another prompt: the test is of no use any more.
       return try result.entry("tuned_weights")
         == test.training.flatMap { try checkpointHash(plan.trainings[$0].folder) }
-        && result.entry("template") == "\(test.settings.location().promptTemplate)"
+        && result.entry("template") == test.settings.templateWords(test.settings.location().promptTemplate)
     }
   }
 

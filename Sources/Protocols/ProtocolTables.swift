@@ -49,21 +49,23 @@ struct ProtocolTables {
     return table
   }
 
-  /// Training's cost, means over the seeds: seconds of features and steps, MB of the largest rank, trained parameters.
+  /// What runs took, means over the seeds: seconds of features and steps and of the tests after them, MB of the largest
+  /// rank, trained parameters.
   ///
-  /// The times of tests, which published files have too, are not measured.
+  /// Where there is one test set, of all classes, its time stands for that of the base classes, which were trained on.
   var costCSV: TextTable {
     var table = TextTable(
       columns: ["dataset"] + (hasShots ? ["shots"] : [])
         + ["training_time", "base_test_time", "new_test_time", "memory", "parameter"])
     for (row, shots) in cases where row.members.isEmpty && plan.datasetNames.contains(row.name) {
-      func mean(_ value: (StoredResult.Cost) -> Double) -> Double? {
-        results.meanOverSeeds { results.result(row.name, shots: shots, seed: $0)?.cost.map(value) }
+      func mean(_ value: (StoredResult.Cost) -> Double?) -> Double? {
+        results.meanOverSeeds { results.result(row.name, shots: shots, seed: $0)?.cost.flatMap(value) }
       }
       table.append(
         [row.name] + (hasShots ? ["\(shots)"] : [])
           + [
-            percent(mean(\.seconds)), nil, nil, percent(mean { Double($0.peakMemoryBytes) / 1e6 }),
+            percent(mean(\.seconds)), percent(mean { $0.testSeconds["base"] ?? $0.testSeconds["all"] }),
+            percent(mean { $0.testSeconds["new"] }), percent(mean { Double($0.peakMemoryBytes) / 1e6 }),
             mean { Double($0.trainedParameters) }.map { Readable.fixed($0, 0) },
           ])
     }

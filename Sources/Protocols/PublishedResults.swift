@@ -32,14 +32,16 @@ struct PublishedResults: Sendable {
     json["protocols"]?[kind.rawValue]?["results"]?[row]?[measure]?.number
   }
 
-  /// Whether a result is of what was published, as far as can be told: the model's size (and fingerprint, where the file has
-  /// one), classes and test images, and the settings that the file names for its training on the data set `trainedOn`.
+  /// Whether a result is of what was published, as far as can be told: the model's size and fingerprint, the data set's
+  /// prompt, classes and test images, as far as the file has them, and the settings that it names for a training on the data
+  /// set `trainedOn`.
   func covers(_ result: StoredResult, trainedOn: String, settings: [String: String]) -> Bool {
     guard json["model"]?["parameters"]?.integer.map({ result.entry("parameters") == "\($0)" }) ?? true,
       json["model"]?["weights"]?.string.map({ result.entry("weights") == $0 }) ?? true,
       let known = json["data_sets"]?[result.dataset],
-      result.entry("classes") == known["classes"]?.integer.map({ "\($0)" }),
-      result.tuned.values.reduce(0, { $0 + $1.images }) == known["test"]?.integer
+      known["template"]?.string.map({ result.entry("template") == $0 }) ?? true,
+      known["classes"]?.integer.map({ result.entry("classes") == "\($0)" }) ?? true,
+      known["test"]?.integer.map({ result.tuned.values.reduce(0) { $0 + $1.images } == $0 }) ?? true
     else { return false }
     let part = json["protocols"]?[kind.rawValue]
     var wanted: [String: JSONValue] = [:]

@@ -22,6 +22,8 @@ struct StoredResult: Sendable {
     let seconds: Double
     let peakMemoryBytes: Int
     let trainedParameters: Int
+    /// Seconds of the test after training, by test set; empty for results of before they were measured.
+    let testSeconds: [String: Double]
   }
 
   let file: String
@@ -88,7 +90,12 @@ struct StoredResult: Sendable {
     guard let extraction = training["extraction_seconds"]?.number, let steps = training["step_seconds"]?.number,
       let memory = training["peak_memory_bytes"]?.integer, let parameters = training["trained_parameters"]?.integer
     else { return nil }
-    return Cost(seconds: extraction + steps, peakMemoryBytes: memory, trainedParameters: parameters)
+    let tests = (training["test_seconds"]?.members ?? []).compactMap { test in
+      test.value.number.map { (test.key, $0) }
+    }
+    return Cost(
+      seconds: extraction + steps, peakMemoryBytes: memory, trainedParameters: parameters,
+      testSeconds: Dictionary(tests) { first, _ in first })
   }
 
   private static func flattened(_ value: JSONValue, _ path: String) -> [(key: String, value: String)] {

@@ -2,94 +2,129 @@ import CLIPModel
 import Kernels
 import Tensors
 
-/// Loss and gradients of one batch.
+/// Loss and gradients of one batch: images against the prompts of the kept classes.
 ///
-/// Legend: b images of this share, C classes of the task, k kept classes, e embedding.
-public final class SkipTuningStep<Product: MatrixProduct> {
-  /// What came of a batch.
-  public struct Outcome: Sendable {
-    /// Cross-entropy of each local image, over the kept classes.
-    public let losses: [Double]
-    /// The classes that were trained against, ascending.
-    public let keptClasses: [Int]
-    /// Whether gradients were made.
-    public let hasGradients: Bool
-  }
-
+/// What is trained of the encoders is up to two branches: Skip Tuning's step, that of full fine-tuning and that of prompt
+/// tuning differ in these alone. Legend: b images of this share, C classes of the task, k kept classes, e embedding.
+public final class SkipTuningStep<Product: MatrixProduct>: TrainingStep {
   /// Gradients of the last batch, of this share of it.
   public let gradients: ParameterStore
 
   private let model: CLIP
-  private let trained: TrainedParameters
-  private let classSkip: ClassSkip
-  private let textPrefix: PrefixFeatures
-  private let prototypes: Tensor  // [C, e], unit rows of the untuned model
+  private let images: any ImageBranch
+  private let texts: any TextBranch
+  private let classCount: Int
+  private let skip: Skip?
   private let product: Product
   let arena = Arena()
-  private let gradientTowers: [Encoder: TowerParameters]
 
-  /// Prepares steps on a model that is still untuned: class prototypes are taken from it here.
+  /// CSkip, and the prototypes that it ranks classes by.
+  private struct Skip {
+    let classes: ClassSkip
+    let prototypes: Tensor  // [C, e], unit rows of the untuned model
+  }
+
+  private init(
+    _ model: CLIP, _ images: any ImageBranch, _ texts: any TextBranch, classCount: Int, _ skip: Skip?,
+    gradients: ParameterStore, by product: Product
+  ) {
+    self.model = model
+    self.images = images
+    self.texts = texts
+    self.classCount = classCount
+    self.skip = skip
+    self.gradients = gradients
+    self.product = product
+  }
+
+  /// Steps that train both encoders from a block on.
   ///
-  /// `textPrefix` holds one prompt per class, at the start layer. `gradients` may be given to have them in memory of the
-  /// caller's.
-  public init(
+  /// The model is still untuned: class prototypes are taken from it here. `textPrefix` holds one prompt per class, at the
+  /// start layer. `gradients` may be given to have them in memory of the caller's. Images come at `.block(startLayer)`.
+  public convenience init(
     _ model: CLIP, _ trained: TrainedParameters, _ classSkip: ClassSkip, textPrefix: PrefixFeatures,
     gradients: ParameterStore? = nil, by product: Product
   ) {
     precondition(textPrefix.layout.count == classSkip.classCount)
-    self.model = model
-    self.trained = trained
-    self.classSkip = classSkip
-    self.textPrefix = textPrefix
-    self.product = product
     let gradients = gradients ?? trained.makeStore(model.parameters.layout)
-    self.gradients = gradients
-    gradientTowers = Dictionary(
-      uniqueKeysWithValues: Encoder.allCases.map {
-        ($0, TowerParameters(gradients, $0, depth: model.tower($0).depth, from: trained.startLayer))
-      })
-    prototypes = model.unitTextFeatures(of: textPrefix, from: trained.startLayer, by: product)
+    let start = trained.startLayer
+    func tower(_ encoder: Encoder) -> TowerParameters {
+      TowerParameters(gradients, encoder, depth: model.tower(encoder).depth, from: start)
+    }
+    self.init(
+      model, TrainedImageTower(tower: model.imageTower, startLayer: start, gradients: tower(.image)),
+      TrainedTextTower(tower: model.textTower, startLayer: start, prefix: textPrefix, gradients: tower(.text)),
+      classCount: classSkip.classCount,
+      Skip(
+        classes: classSkip, prototypes: model.unitTextFeatures(of: textPrefix, from: start, by: product)),
+      gradients: gradients, by: product)
+  }
+
+  /// Steps that train both encoders and their embeddings, with CSkip where `classSkip` is given.
+  ///
+  /// The model is still untuned: class prototypes are taken from it here. `prompts` are one per class. Images come as
+  /// `.pixels`.
+  public convenience init(
+    whole model: CLIP, _ classSkip: ClassSkip?, prompts: [[Int32]], gradients: ParameterStore, by product: Product
+  ) {
+    let skip = classSkip.map { classSkip in
+      let prefix = model.textPrefix(prompts, upTo: 0, arena: Arena(), by: product)
+      return Skip(classes: classSkip, prototypes: model.unitTextFeatures(of: prefix, from: 0, by: product))
+    }
+    self.init(
+      model, TrainedImageEncoder(model, gradients), TrainedTextEncoder(model, prompts: prompts, gradients),
+      classCount: prompts.count, skip, gradients: gradients, by: product)
+  }
+
+  /// Steps that train the context of prompts, one per class with room for it.
+  ///
+  /// Images come `.projected`.
+  public convenience init(
+    contextOf model: CLIP, prompts: [[Int32]], gradients: ParameterStore, by product: Product
+  ) {
+    // No weight of the text encoder changes.
+    let frozen = model.freezing(.text, upTo: model.textTower.depth, for: product)
+    self.init(
+      model, FrozenImages(),
+      LearnedContextTexts(model: frozen, prompts: prompts, dContext: gradients[PromptContext.name]!),
+      classCount: prompts.count, nil, gradients: gradients, by: product)
   }
 
   /// Computes this share's part of the gradient of the mean loss over `globalBatch` images.
   ///
-  /// Nil where `exchange` does not go on to gradients. The image encoder's gradients come first: the sums of text gradients
-  /// that it does not need are under way meanwhile, and the next step uses the text encoder's parameters last.
-  ///
-  /// - Parameters:
-  ///   - images: Features of the share's images at the start layer; overwritten.
-  ///   - labels: Their classes, `[b]`.
-  ///   - globalBatch: Images of all shares together.
-  ///   - step: Number of the step, for masks that are redrawn.
-  ///   - exchange: What is known of the other shares. Collective where it communicates.
+  /// The image encoder's gradients come first: the sums of text gradients that it does not need are under way meanwhile,
+  /// and the next step uses the text encoder's parameters last.
   public func run(
     images: PrefixFeatures, labels: [Int], globalBatch: Int, step: Int, exchange: some BatchExchange
-  ) throws -> Outcome {
+  ) throws -> StepOutcome {
     arena.reset()
-    let imagePass = try model.imageTower.forward(
-      images.values, images.layout, from: trained.startLayer, arena: arena, by: product
-    ) { try exchange.willUse(.image, layer: $0) }
+    let imagePass = try self.images.forward(images, arena: arena, by: product, exchange: exchange)
     let image = UnitRows(imagePass.features, arena)
 
-    var scores = classScores(image.rows, labels: labels)
-    try exchange.maximumOverBatch(&scores)
-    let kept = classSkip.keptClasses(scores: scores, step: step)
-    let texts = try TextShare(kept, of: textPrefix, exchange)
-    let pass = try textForward(texts, exchange)
+    let kept = try keptClasses(image.rows, labels: labels, step: step, exchange)
+    let share = try TextShare(kept, of: texts, exchange)
+    let pass = try textForward(share, exchange)
 
     let (losses, dImage, dText) = crossEntropy(image.rows, pass.features, labels: labels, kept, globalBatch)
     guard try exchange.goesOn(losses: losses) else {
-      return Outcome(losses: losses, keptClasses: kept, hasGradients: false)
+      return StepOutcome(losses: losses, keptClasses: kept, hasGradients: false)
     }
     try exchange.begin()
-    try exchange.startTextGradients(dText, tokens: texts.tokens)
+    try exchange.startTextGradients(dText, tokens: share.tokens)
     image.backward(dImage)
-    try model.imageTower.backward(dImage, imagePass, gradients: gradientTowers[.image]!, arena: arena, by: product) {
-      try exchange.gradientsReady(.image, layer: $0)
-    }
+    try imagePass.backward(dImage)
     try exchange.finishTextGradients(dText)
-    try textBackward(dText, texts, pass, exchange)
-    return Outcome(losses: losses, keptClasses: kept, hasGradients: true)
+    try textBackward(dText, share, pass, exchange)
+    return StepOutcome(losses: losses, keptClasses: kept, hasGradients: true)
+  }
+
+  private func keptClasses(
+    _ images: Tensor, labels: [Int], step: Int, _ exchange: some BatchExchange
+  ) throws -> [Int] {
+    guard let skip else { return Array(0..<classCount) }
+    var scores = classScores(images, skip.prototypes, labels: labels)
+    try exchange.maximumOverBatch(&scores)
+    return skip.classes.keptClasses(scores: scores, step: step)
   }
 
   /// The kept classes, and those of them whose texts this share runs.
@@ -101,8 +136,8 @@ public final class SkipTuningStep<Product: MatrixProduct> {
     /// Tokens of every kept class.
     let tokens: [Int]
 
-    init(_ kept: [Int], of prefix: PrefixFeatures, _ exchange: some BatchExchange) throws {
-      tokens = kept.map { prefix.layout.rows(of: $0).count }
+    init(_ kept: [Int], of texts: any TextBranch, _ exchange: some BatchExchange) throws {
+      tokens = kept.map(texts.tokenCount)
       rows = exchange.textShare(tokens: tokens)
       classes = Array(kept[rows])
     }
@@ -112,47 +147,39 @@ public final class SkipTuningStep<Product: MatrixProduct> {
     /// Unit features of all kept classes, `[k, e]`.
     let features: Tensor
     /// What the backward pass of this share needs; nil where the share has no texts.
-    let share: (pass: Tower.Pass, unit: UnitRows)?
+    let share: (pass: BranchPass, unit: UnitRows)?
   }
 
-  private func textForward(_ texts: TextShare, _ exchange: some BatchExchange) throws -> TextPass {
-    let features = arena.tensor([texts.tokens.count, model.configuration.embeddingWidth])
-    var share: (pass: Tower.Pass, unit: UnitRows)?
-    if texts.classes.isEmpty {
+  private func textForward(_ share: TextShare, _ exchange: some BatchExchange) throws -> TextPass {
+    let features = arena.tensor([share.tokens.count, model.configuration.embeddingWidth])
+    var own: (pass: BranchPass, unit: UnitRows)?
+    if share.classes.isEmpty {
       // Others wait for what this share has to hand out before it may wait for their features.
-      for layer in trained.startLayer...model.textTower.depth { try exchange.willUse(.text, layer: layer) }
+      for layer in texts.layers { try exchange.willUse(.text, layer: layer) }
     } else {
-      // Each step keeps other classes, whose prompts have a few rows more or less.
-      let inputs = textPrefix.gathered(texts.classes, rowMultiple: product.rowMultiple, in: arena)
-      let pass = try model.textTower.forward(
-        inputs.values, inputs.layout, from: trained.startLayer, arena: arena, by: product
-      ) { try exchange.willUse(.text, layer: $0) }
+      let pass = try texts.forward(share.classes, arena: arena, by: product, exchange: exchange)
       let unit = UnitRows(pass.features, arena)
-      features.rows(texts.rows).copy(from: unit.rows)
-      share = (pass, unit)
+      features.rows(share.rows).copy(from: unit.rows)
+      own = (pass, unit)
     }
-    try exchange.completeTexts(features, tokens: texts.tokens)
-    return TextPass(features: features, share: share)
+    try exchange.completeTexts(features, tokens: share.tokens)
+    return TextPass(features: features, share: own)
   }
 
   private func textBackward(
-    _ dText: Tensor, _ texts: TextShare, _ pass: TextPass, _ exchange: some BatchExchange
+    _ dText: Tensor, _ share: TextShare, _ pass: TextPass, _ exchange: some BatchExchange
   ) throws {
-    guard let share = pass.share else {
-      for layer in (trained.startLayer...model.textTower.depth).reversed() {
-        try exchange.gradientsReady(.text, layer: layer)
-      }
+    guard let own = pass.share else {
+      for layer in texts.layers.reversed() { try exchange.gradientsReady(.text, layer: layer) }
       return
     }
-    let rows = dText.rows(texts.rows)
-    share.unit.backward(rows)
-    try model.textTower.backward(rows, share.pass, gradients: gradientTowers[.text]!, arena: arena, by: product) {
-      try exchange.gradientsReady(.text, layer: $0)
-    }
+    let rows = dText.rows(share.rows)
+    own.unit.backward(rows)
+    try own.pass.backward(rows)
   }
 
   /// Best cosine of each class prototype to a local image, `[C]`; the images' own classes come out on top.
-  private func classScores(_ images: Tensor, labels: [Int]) -> [Float] {
+  private func classScores(_ images: Tensor, _ prototypes: Tensor, labels: [Int]) -> [Float] {
     let similarity = arena.tensor([images.rowCount, prototypes.rowCount])
     product.multiply(MatrixView(images), MatrixView(prototypes).transposed, into: MatrixView(similarity))
     var scores = [Float](repeating: -.infinity, count: prototypes.rowCount)
@@ -181,19 +208,4 @@ public final class SkipTuningStep<Product: MatrixProduct> {
     product.multiply(MatrixView(logits).transposed, MatrixView(images), into: MatrixView(dTexts))
     return (losses, dImages, dTexts)
   }
-}
-
-/// Features scaled to unit length, and the way back.
-private struct UnitRows {
-  let rows: Tensor
-  let norm: Tensor
-
-  init(_ features: Tensor, _ arena: Arena) {
-    rows = arena.tensor(features.shape)
-    norm = arena.tensor([features.rowCount])
-    Normalization.forward(features, into: rows, norm: norm)
-  }
-
-  /// Turns the gradient of the unit rows into that of the features, in place.
-  func backward(_ gradient: Tensor) { Normalization.backward(gradient, y: rows, norm: norm) }
 }

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// Random numbers that are a pure function of a key and a position: Philox 4x32-10 (Salmon et al., SC 2011).
 ///
 /// The same `(seed, stream)` gives the same sequence on every rank, thread and machine, whatever else was drawn before, so
@@ -32,6 +38,12 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
 
   /// A uniform number in `[low, high)`.
   public mutating func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
+
+  /// A normally distributed number of mean 0 and deviation 1 (Box and Muller, 1958).
+  public mutating func normal() -> Double {
+    let (radius, angle) = (1 - uniform(), uniform())  // The logarithm of 0 is never taken.
+    return (-2 * log(radius)).squareRoot() * cos(2 * .pi * angle)
+  }
 
   /// A uniform integer in `0..<bound`, without bias.
   public mutating func integer(below bound: Int) -> Int {

@@ -58,6 +58,11 @@ public struct AnalysisRun<Product: MatrixProduct> {
       throw Failure(.missingInput, at: folder.path, "is no run directory", remedy: "name the folder of a run")
     }
     settings = try RunSettings.read(ConfigurationSource(files: [file], overrides: overrides)).settings
+    guard settings.method.kind.tunesModel else {
+      throw Failure(
+        .usage, at: folder.path, "its method, \(settings.method.kind.rawValue), changes no weight of the model",
+        remedy: "name the folder of a run of skip-tuning or full")
+    }
   }
 
   /// Analyses at most so many images.
@@ -67,9 +72,9 @@ public struct AnalysisRun<Product: MatrixProduct> {
     let collectives = environment.collectives
     let checkpoint = try Checkpoint.find(folder, collectives)
     return try collectives.agree {
-      let weights = try WeightsFile(settings.model.source())
-      let inputs = try RunInputs(settings, CLIP(weights), worldSize: 1)
-      let tuned = try CLIP(weights)
+      let task = try TaskInputs(settings)
+      let inputs = try RunInputs(settings, task, CLIP(task.weights), worldSize: 1)
+      let tuned = try CLIP(task.weights)
       try tuned.apply(TunedWeights(checkpoint), base: settings.model.path)
       let items = Self.sample(inputs.training.train, imageLimit)
       try inputs.training.verifyImagesExist(items)

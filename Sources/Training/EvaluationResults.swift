@@ -17,6 +17,8 @@ public struct EvaluationResults: Codable, Sendable, Equatable {
   /// Weights, data, prompts and precision.
   var provenance: ResultProvenance
   var test: RunResults.TestOutcome
+  /// Seconds that it took, by test set.
+  var testSeconds: [String: Double]
 }
 
 extension EvaluationResults {

@@ -38,48 +38,36 @@ public struct EvaluationRun<Product: MatrixProduct> {
   public func run() throws -> EvaluationResults {
     let collectives = environment.collectives
     let isShared = collectives.hasSharedHosts
-    let (model, modelFile) = try CLIP.read(settings.model.source, isShared: isShared, among: collectives)
-    try collectives.agree { try modelFile.allNotes() }.forEach(report.info)
+    let task = try collectives.agree { try TaskInputs(settings) }
+    let model = try CLIP.read(task.weights, for: task.method, isShared: isShared, among: collectives)
+    try collectives.agree { try task.weights.allNotes() }.forEach(report.info)
     let inputs = try collectives.agree {
-      let inputs = try TestInputs(settings, model)
+      let inputs = try TestInputs(settings, task, model)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
       return inputs
     }
-    let fingerprint = BaseFingerprint.of(
-      inputs.model.parameters.slots.map { ($0.name, inputs.model.parameters[$0.name]!) })
-    let (tuned, hash) = try findWeights()
+    let fingerprint = BaseFingerprint.of(inputs.model)
+    let found = try FoundWeights(weights, collectives) { report.warning("passing over a damaged checkpoint: \($0)") }
     try collectives.agree {
-      if let tuned, !isShared || collectives.nodeRank == 0 {
+      try found.judgeClasses(of: task)
+      if let tuned = found.tuned, !isShared || collectives.nodeRank == 0 {
         try inputs.model.apply(tuned, base: settings.model.path)
       }
     }
-    let outcome = try test(inputs)
+    let test = try test(inputs)
     return EvaluationResults(
       version: environment.version, dataset: inputs.whole.name, task: settings.task.rawValue,
-      model: settings.model.path, weights: weights.words, source: tuned?.place, ranks: collectives.worldSize,
+      model: settings.model.path, weights: weights.words, source: found.tuned?.place, ranks: collectives.worldSize,
       threadsPerRank: environment.threads,
-      provenance: ResultProvenance(inputs, settings, weights: fingerprint, tunedWeights: hash), test: outcome)
+      provenance: ResultProvenance(inputs, settings, weights: fingerprint, tunedWeights: found.hash),
+      test: test.outcome, testSeconds: test.seconds)
   }
 
-  /// What is laid over the model, and the hash of its manifest where it is a checkpoint.
-  private func findWeights() throws -> (TunedWeights?, Hash128?) {
-    switch weights {
-    case .zeroShot: return (nil, nil)
-    case .delta(let path):
-      return (try environment.collectives.agree { try TunedWeights(deltaFile: URL(fileURLWithPath: path)) }, nil)
-    case .checkpoint(let path):
-      let checkpoint = try Checkpoint.find(URL(fileURLWithPath: path), environment.collectives) {
-        report.warning("passing over a damaged checkpoint: \($0)")
-      }
-      return (TunedWeights(checkpoint), checkpoint.hash)
-    }
-  }
-
-  private func test(_ inputs: TestInputs) throws -> RunResults.TestOutcome {
+  private func test(_ inputs: TestInputs) throws -> TimedTest {
     do {
       return try ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
-        .run(weights.words)
+        .run(weights.words, tuned: weights != .zeroShot)
     } catch var failure as Failure where failure.status == .requeue {
       failure.remedy = "start the same command again"
       throw failure

@@ -7,7 +7,7 @@ import Reporting
 import SkipTuning
 import Tensors
 
-/// The features of images at the start layer, from their extraction to the step that needs them: in memory as far as the
+/// The features of images at the stage that training starts from, from their extraction to the step that needs them: in memory as far as the
 /// settings allow, the rest in a file without a name.
 ///
 /// The file is read and written by calls rather than mapped: a bad disk is then a failure with words, not a signal, and what
@@ -25,14 +25,14 @@ final class FeatureStore {
   private var staging = FloatStorage(uninitialized: 0)
   private var window = FloatStorage(uninitialized: 0)
 
-  /// Room for the features of `count` images that enter block `startLayer`.
+  /// Room for `count` images at a stage.
   ///
   /// Throws `Failure` where the file cannot be made, or its disk has no room.
-  init(count: Int, _ model: CLIP, upTo startLayer: Int, _ settings: FeatureSettings) throws {
+  init(count: Int, _ model: CLIP, at stage: ImageStage, _ settings: FeatureSettings) throws {
     self.count = count
-    columns = model.imageTower.width
-    layout = { model.imagePrefixLayout(count: $0, upTo: startLayer) }
-    elementsPerImage = Self.elementsPerImage(model, upTo: startLayer)
+    columns = model.imageColumns(at: stage)
+    layout = { model.imageLayout(count: $0, at: stage) }
+    elementsPerImage = Self.elementsPerImage(model, at: stage)
     precision = settings.storage
     let split = settings.split(count, elementsPerImage: elementsPerImage)
     inMemory = split.memory
@@ -45,8 +45,8 @@ final class FeatureStore {
   }
 
   /// Floats that an image has there.
-  static func elementsPerImage(_ model: CLIP, upTo startLayer: Int) -> Int {
-    model.imagePrefixLayout(count: 1, upTo: startLayer).tokenCount * model.imageTower.width
+  static func elementsPerImage(_ model: CLIP, at stage: ImageStage) -> Int {
+    model.imageLayout(count: 1, at: stage).tokenCount * model.imageColumns(at: stage)
   }
 
   private static func words(_ bytes: Int) -> Int { (bytes + 3) / 4 }

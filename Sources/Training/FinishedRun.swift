@@ -5,6 +5,7 @@ import Datasets
 import Diagnostics
 import Foundation
 import Reporting
+import TunedModels
 
 /// A run directory that may hold a finished run, which a protocol need not make again.
 package enum FinishedRun {
@@ -39,6 +40,20 @@ extension RunSettings {
   /// Whether checkpoints are saved, with which others can test the tuned weights.
   package var savesCheckpoints: Bool { checkpoint.isEnabled }
 
+  /// The word of `method.kind`.
+  package var methodName: String { method.kind.rawValue }
+
+  /// Whether the method trains anything.
+  package var trains: Bool { method.kind != .zeroShot }
+
+  /// Whether a tuned model can tell classes apart that it was not trained on.
+  package var tellsNewClasses: Bool { method.kind != .linearProbe }
+
+  /// What results name as the template of prompts, given that of the data set.
+  package func templateWords(_ template: PromptTemplate) -> String {
+    evaluation.templates.isEmpty ? "\(template)" : evaluation.templates.joined(separator: " | ")
+  }
+
   /// Whether the untuned model is tested.
   package var testsZeroShot: Bool { evaluation.zeroShot }
 
@@ -47,8 +62,7 @@ extension RunSettings {
 
   /// The fingerprint of the model's weights, as in results and checkpoints; reads the model.
   package func weightsFingerprint() throws -> String {
-    let model = try CLIP(model.source())
-    return "\(BaseFingerprint.of(model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) }))"
+    "\(BaseFingerprint.of(try CLIP(model.source())))"
   }
 
   /// Where the data set is, and its prompt.

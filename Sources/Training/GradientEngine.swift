@@ -157,7 +157,7 @@ final class ShardedEngine: GradientEngine {
   ) throws {
     self.meter = meter
     overlaps = settings.overlap
-    let (plan, segments) = trained.bucketPlan(of: model, settings, worldSize: messages.worldSize)
+    let (plan, segments) = trained.bucketPlan(settings, worldSize: messages.worldSize)
     self.segments = segments
     let state = UpdateState()
     updateState = state
@@ -224,18 +224,14 @@ final class ShardedEngine: GradientEngine {
 }
 
 extension TrainedParameters {
-  /// Elements of the trained vector that belong to each layer, by encoder; the layer after the last block stands for final
-  /// norm and projection.
-  func layerRanges(of model: CLIP) -> [Encoder: [Int: Range<Int>]] {
+  /// Elements of the trained vector that belong to each layer, by encoder.
+  var layerRanges: [Encoder: [Int: Range<Int>]] {
     var start = 0
     var ranges: [Encoder: [Int: Range<Int>]] = [:]
     for encoder in Encoder.allCases {
       let window = windows[encoder]!
       let offset = start - window.lowerBound
-      let layers = startLayer...model.tower(encoder).depth
-      let starts = layers.map { model.parameters.layout.trainedRange(of: encoder, from: $0).lowerBound + offset }
-      let ends = starts.dropFirst() + [start + window.count]
-      ranges[encoder] = Dictionary(uniqueKeysWithValues: zip(layers, zip(starts, ends).map { $0..<$1 }))
+      ranges[encoder] = layers[encoder]!.mapValues { $0.lowerBound + offset..<$0.upperBound + offset }
       start += window.count
     }
     return ranges
@@ -244,12 +240,12 @@ extension TrainedParameters {
   /// The cut of the trained vector, and the segment of each layer: the image encoder's from the last to the first, then
   /// the text encoder's, as the backward pass finishes them.
   func bucketPlan(
-    of model: CLIP, _ settings: ExchangeSettings, worldSize: Int
+    _ settings: ExchangeSettings, worldSize: Int
   ) -> (plan: BucketPlan, segments: [Encoder: [Int: Int]]) {
     var segments: [BucketPlan.Segment] = []
     var indices: [Encoder: [Int: Int]] = [:]
     for (group, encoder) in Encoder.allCases.enumerated() {
-      let ranges = layerRanges(of: model)[encoder]!
+      let ranges = layerRanges[encoder]!
       for layer in ranges.keys.sorted(by: >) {
         indices[encoder, default: [:]][layer] = segments.count
         segments.append(BucketPlan.Segment(ranges[layer]!, group: group))

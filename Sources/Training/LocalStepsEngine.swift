@@ -29,7 +29,7 @@ final class LocalStepsEngine: GradientEngine {
       model, trained, optimizer, settings, options: options, group.members, collectives.meter, trace: trace)
     let vector = TrainedVector(trained, of: model.parameters)
     averaging = try ParameterAveraging(
-      trained.bucketPlan(of: model, settings, worldSize: collectives.worldSize).plan, collectives, settings.options,
+      trained.bucketPlan(settings, worldSize: collectives.worldSize).plan, collectives, settings.options,
       over: inner.exchange, share: group.share, settings.outer
     ) { vector.part($0) }
   }

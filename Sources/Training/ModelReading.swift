@@ -4,21 +4,24 @@ import Foundation
 import Tensors
 
 extension CLIP {
-  /// Reads a pretrained CLIP on all ranks.
+  /// Reads a pretrained CLIP on all ranks, of weights that each has judged by their header, with what `method` adds to it.
   ///
-  /// Where `isShared`, the ranks of each host have one copy of the weights, which one of them reads and judges: what a rank
-  /// changes, all of its host see. Else each rank reads its own. The header is judged by all, before memory is taken.
-  /// Throws the same `Failure` on all ranks. Collective: all ranks call this in the same order.
+  /// Where `isShared`, the ranks of each host have one copy of the parameters, which one of them reads, judges and begins:
+  /// what a rank changes, all of its host see. Else each rank reads its own. Throws the same `Failure` on all ranks.
+  /// Collective: all ranks call this in the same order.
   static func read(
-    _ source: () throws -> ModelSource, isShared: Bool, among collectives: any MessagePassing
-  ) throws -> (model: CLIP, weights: WeightsFile) {
-    let weights = try collectives.agree { try WeightsFile(source()) }
-    let store =
-      try isShared ? shared(weights.layout, among: collectives) : ParameterStore(weights.layout)
+    _ weights: WeightsFile, for method: (any TrainingMethod)?, isShared: Bool, among collectives: any MessagePassing
+  ) throws -> CLIP {
+    let layout = ParameterLayout(
+      weights.configuration, adding: method?.additions(to: weights.configuration) ?? [])
+    let model = CLIP(
+      weights.configuration, try isShared ? shared(layout, among: collectives) : ParameterStore(layout))
     try collectives.agree {
-      if !isShared || collectives.nodeRank == 0 { try weights.read(into: store) }
+      guard !isShared || collectives.nodeRank == 0 else { return }
+      try weights.read(into: model.parameters)
+      method?.initialize(model)
     }
-    return (CLIP(weights.configuration, store), weights)
+    return model
   }
 
   /// Zeros for all parameters, in memory that the ranks of each host have in common.

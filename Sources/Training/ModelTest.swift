@@ -5,6 +5,12 @@ import Reporting
 import SkipTuning
 import Tensors
 
+/// What a test found, and the seconds that it took on each test set, features of the classes included.
+struct TimedTest {
+  var outcome: RunResults.TestOutcome
+  var seconds: [String: Double]
+}
+
 /// Tests a model as it is on test sets, with progress on the console and lines in metrics.jsonl.
 struct ModelTest<Product: MatrixProduct> {
   let inputs: TestInputs
@@ -12,32 +18,37 @@ struct ModelTest<Product: MatrixProduct> {
   let environment: TrainingRun<Product>.Environment
   let report: RunReport
 
-  /// Accuracy on every test set; `name` says which model is tested.
+  /// Accuracy on every test set, of the model as the run's method has tuned it, or of CLIP itself; `name` says which.
   ///
   /// Throws the same `Failure` on all ranks, `.requeue` where one was asked to stop. Collective: all ranks call this.
-  func run(_ name: String) throws -> RunResults.TestOutcome {
+  func run(_ name: String, tuned isTuned: Bool) throws -> TimedTest {
     let evaluator = Evaluator(
       transform: inputs.transform, batchSize: settings.evaluation.batchSize,
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
     var counts: [String: TestCounts] = [:]
+    var seconds: [String: Double] = [:]
     // No weight changes during a test.
     let model = inputs.model.freezing(.image, upTo: inputs.model.imageTower.depth, for: environment.product)
-    for set in inputs.sets { counts[set.name] = try test(set, name, model, by: evaluator) }
-    let outcome = RunResults.TestOutcome(counts)
-    record(outcome, name)
-    return outcome
+    for set in inputs.sets {
+      var time: Duration = .zero
+      counts[set.name] = try timed(&time) {
+        let scoring = isTuned ? inputs.method?.scoring(model, set, by: environment.product) : nil
+        return try test(set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product))
+      }
+      seconds[set.name] = time.inSeconds
+    }
+    let result = TimedTest(outcome: RunResults.TestOutcome(counts), seconds: seconds)
+    record(result, name)
+    return result
   }
 
   private func test(
-    _ set: TestInputs.TestSet, _ name: String, _ model: CLIP, by evaluator: Evaluator<Product>
+    _ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>, _ scoring: any ClassScoring
   ) throws -> TestCounts {
-    let features = model.unitTextFeatures(
-      of: model.textPrefix(set.prompts, upTo: 0, arena: Arena(), by: environment.product), from: 0,
-      by: environment.product)
     let items = set.dataset.test
     environment.collectives.meter.place = "\(name) test"
     report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
-    let images = TestImages(set.dataset, items, by: NearestText(model, classFeatures: features))
+    let images = TestImages(set.dataset, items, by: scoring)
     let counts = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
       try evaluator.evaluate(
         [images], settings.evaluation.schedule, environment.collectives, onStep: StopSignal.check,
@@ -48,13 +59,20 @@ struct ModelTest<Product: MatrixProduct> {
     return counts
   }
 
-  private func record(_ outcome: RunResults.TestOutcome, _ name: String) {
-    for (set, score) in outcome.scores.sorted(by: { $0.key < $1.key }) {
+  private func record(_ test: TimedTest, _ name: String) {
+    for (set, score) in test.outcome.scores.sorted(by: { $0.key < $1.key }) {
       report.record([
         "test": .text(name), "classes": .text(set), "images": .integer(Int(score.images)),
         "correct": .integer(Int(score.correct)), "accuracy": score.accuracy.map { .double($0) } ?? nil,
-        "macro_f1": score.macroF1.map { .double($0) } ?? nil,
+        "macro_f1": score.macroF1.map { .double($0) } ?? nil, "seconds": .double(test.seconds[set]!),
       ])
     }
+  }
+}
+
+extension CLIP {
+  /// Images against the prompts of a test set.
+  func nearestText(of set: TestInputs.TestSet, by product: some MatrixProduct) -> NearestText {
+    NearestText(self, classFeatures: unitTextFeatures(averaging: set.prompts, by: product))
   }
 }

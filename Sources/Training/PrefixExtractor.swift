@@ -4,10 +4,10 @@ import Kernels
 import SkipTuning
 import Tensors
 
-/// Makes the features that enter the start layer: once per image and epoch, since augmentations differ.
+/// Makes what training starts from, features that enter the start layer for example: once per image and epoch, since augmentations differ.
 struct PrefixExtractor<Product: MatrixProduct> {
   let model: CLIP
-  let startLayer: Int
+  let stage: ImageStage
   let dataset: Dataset
   let transform: ImageTransform
   let seed: UInt64
@@ -33,7 +33,7 @@ struct PrefixExtractor<Product: MatrixProduct> {
   /// A function of (seed, epoch, image): the same on whichever rank, in whichever batch, but for rounding. Throws the
   /// `Failure` of an image that cannot be read, or of a disk that cannot keep features.
   func extract(_ images: [Int], epoch: Int, onProgress: (Int) throws -> Void) throws -> FeatureStore {
-    let store = try FeatureStore(count: images.count, model, upTo: startLayer, storage)
+    let store = try FeatureStore(count: images.count, model, at: stage, storage)
     let loader = ImageLoader(
       requests: images.map {
         ImageRequest(url: dataset.url(of: dataset.train[$0]), stream: (UInt32(epoch), UInt32($0)))
@@ -43,7 +43,7 @@ struct PrefixExtractor<Product: MatrixProduct> {
     while let batch = try loader.next() {
       arena.reset()
       let features = store.scratch(batch.range.count)
-      model.imagePrefix(batch.pixels, into: features, upTo: startLayer, arena: arena, by: product)
+      model.imageInputs(batch.pixels, into: features, at: stage, arena: arena, by: product)
       try store.write(features, of: batch.range)
       try onProgress(batch.range.upperBound)
     }

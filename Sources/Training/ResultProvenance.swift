@@ -18,8 +18,9 @@ struct ResultProvenance: Codable, Sendable, Equatable {
   var trainingImages: String?
   /// Paths and labels of the images of each test set, in order.
   var testImages: [String: String]
+  /// That of the data set, or those of tests, one after the other.
   var template: String
-  /// Token ids of the prompts of each test set.
+  /// Token ids of the prompts of each test set: of all templates, then those of the method.
   var prompts: [String: String]
   /// Resizing, crop and normalisation of test images.
   var preprocessing: String
@@ -39,17 +40,18 @@ struct ResultProvenance: Codable, Sendable, Equatable {
   init(_ inputs: TestInputs, _ settings: RunSettings, weights: Hash128, tunedWeights: Hash128? = nil) {
     self.weights = "\(weights)"
     self.tunedWeights = tunedWeights.map { "\($0)" }
-    parameters = inputs.model.parameters.layout.count
+    parameters = inputs.model.parameters.layout.modelCount
     classes = inputs.whole.classNames.count
     var names = HashStream()
     for name in inputs.whole.classNames { names.append(text: name) }
     classNames = "\(names.hash)"
     testImages = Dictionary(
       uniqueKeysWithValues: inputs.sets.map { ($0.name, "\(RunFacts.hash(of: $0.dataset.test))") })
-    template = "\(inputs.template)"
+    template = settings.templateWords(inputs.template)
     prompts = Dictionary(
       uniqueKeysWithValues: inputs.sets.map { set in
-        (set.name, "\(RunFacts.hash(of: set.prompts.map { $0.map(Int.init) }))")
+        let all = set.prompts.joined() + set.methodPrompts
+        return (set.name, "\(RunFacts.hash(of: all.map { $0.map(Int.init) }))")
       })
     preprocessing = RunFacts.words(inputs.transform)
     precision = Precision(

@@ -44,9 +44,11 @@ extension RunResults {
 
   /// Counted bytes by purpose, most first.
   private var traffic: String {
-    training.reducedBytesPerStep.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-      .map { "\(Readable.bytes($0.value)) of \($0.key.replacing("_", with: " "))" }
-      .joined(separator: ", ")
+    training.reducedBytesPerStep.isEmpty
+      ? "nothing"
+      : training.reducedBytesPerStep.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        .map { "\(Readable.bytes($0.value)) of \($0.key.replacing("_", with: " "))" }
+        .joined(separator: ", ")
   }
 
   /// Times by purpose, longest first.

@@ -7,6 +7,7 @@ import Reporting
 import ShardFiles
 import SkipTuning
 import Tensors
+import TunedModels
 
 /// Saves training's state beside training, and brings it back.
 ///
@@ -66,8 +67,7 @@ final class RunCheckpoints {
       return CheckpointManifest.TrainedTensor(
         name: slot.name, shape: slot.shape, range: end..<end + slot.range.count)
     }
-    baseFingerprint = BaseFingerprint.of(
-      model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) })
+    baseFingerprint = BaseFingerprint.of(model)
     let own = engine.savedRanges
     let states = engine.states.map { state in
       let parts = state.saved.map { (range: $0, values: state.values($0)) }

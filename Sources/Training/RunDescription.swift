@@ -9,6 +9,7 @@ struct RunDescription: Sendable {
   var provenance: RunProvenance
   /// `config.resolved.yaml`.
   private let configuration: String
+  private let method: String
   private let classSkip: JSONValue
   /// Class names and prompt, for programs that use the tuned weights.
   private let task: [String: JSONValue]
@@ -18,6 +19,7 @@ struct RunDescription: Sendable {
     self.identity = identity
     self.provenance = provenance
     configuration = resolved.yaml()
+    method = facts.settings.method.kind.rawValue
     classSkip = Self.classSkip(facts)
     let (settings, inputs) = (facts.settings, facts.inputs)
     task = [
@@ -49,7 +51,8 @@ struct RunDescription: Sendable {
     ]
     var state: [String: JSONValue] = [
       "identity": identity.json, "configuration": .string(configuration), "provenance": provenance.json,
-      "class_skip": classSkip, "sampler": .object(sampler + place), "epoch_loss": progress.epochLoss.json,
+      "method": .string(method), "class_skip": classSkip, "sampler": .object(sampler + place),
+      "epoch_loss": progress.epochLoss.json,
     ]
     state.merge(task) { first, _ in first }
     if let zeroShot = progress.zeroShot {

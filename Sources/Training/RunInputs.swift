@@ -15,16 +15,17 @@ struct RunInputs: Sendable {
   let globalBatch: Int
   let order: BatchOrder
 
-  /// Reads data set and tokenizer, for a model that was read from the same folder; `worldSize` ranks will share each batch.
+  /// What a task trains on, and what it tests, for its model; `worldSize` ranks will share each batch.
   ///
   /// Throws `Failure` for whatever is wrong with them or does not fit together. Whether image files exist is not looked at.
-  init(_ settings: RunSettings, _ model: CLIP, worldSize: Int) throws {
+  init(_ settings: RunSettings, _ task: TaskInputs, _ model: CLIP, worldSize: Int) throws {
     globalBatch = try Self.globalBatch(settings, worldSize: worldSize)
-    test = try TestInputs(settings, model)
+    test = try TestInputs(settings, task, model)
     (training, shots) = try Self.trainingPart(of: test.whole, settings)
     order = settings.batch.order ?? .published(shots: shots, groupSize: settings.batch.groupSize)
     try Self.judge(settings, test.model, classCount: training.classNames.count)
-    prompts = try test.prompter.prompts(training.classNames)
+    prompts =
+      try test.method?.prompts(training.classNames, test.prompter) ?? test.prompter.prompts(training.classNames)
     trainingTransform = ImageTransform(test.preprocessing, augmentation: settings.augmentation.augmentation)
     _ = try plan(settings, epoch: 0)
   }
@@ -82,7 +83,7 @@ struct RunInputs: Sendable {
   private static func judge(
     _ settings: RunSettings, _ model: CLIP, classCount: Int
   ) throws {
-    guard settings.method.startLayer <= model.depth else {
+    guard !settings.method.usesStartLayer || settings.method.startLayer <= model.depth else {
       throw Failure(
         .usage, at: "method.start_layer",
         "start layer \(settings.method.startLayer) lies beyond the model's \(model.depth) blocks",

@@ -42,6 +42,8 @@ public struct RunResults: Codable, Sendable, Equatable {
     var extractionSeconds: Double
     var stepSeconds: Double
     var medianStepSeconds: Double?
+    /// Seconds that the last test took, by test set: that of the tuned model, or of the untuned where nothing is trained.
+    var testSeconds: [String: Double]?
     /// Largest resident memory of any rank.
     var peakMemoryBytes: Int64
   }
@@ -51,7 +53,10 @@ public struct RunResults: Codable, Sendable, Equatable {
   var task: String
   var shots: Int?
   var seed: Int
-  var startLayer: Int
+  /// As `method.kind` names it.
+  var method: String
+  /// First trained block; nil for methods that train none.
+  var startLayer: Int?
   var ranks: Int
   var hosts: Int
   var threadsPerRank: Int

@@ -11,12 +11,16 @@ struct TestInputs: Sendable {
     /// `base`, `new` or `all`.
     let name: String
     let dataset: Dataset
-    /// Token ids of one prompt per class.
-    let prompts: [[Int32]]
+    /// Token ids of one prompt per class, for each template.
+    let prompts: [[[Int32]]]
+    /// Those that the run's method tests with, one per class.
+    let methodPrompts: [[Int32]]
   }
 
-  /// The model that is tested, also while it is being trained.
+  /// The model that is tested, also while it is being trained, with what the method adds to it.
   let model: CLIP
+  /// How it is trained; nil where nothing is.
+  let method: (any TrainingMethod)?
   /// All classes and lists of the data set.
   let whole: Dataset
   let template: PromptTemplate
@@ -24,23 +28,25 @@ struct TestInputs: Sendable {
   let preprocessing: ImagePreprocessing
   let sets: [TestSet]
 
-  /// Reads data set and tokenizer, for a model that was read from the same source.
+  /// Makes the prompts of a task for its model.
   ///
-  /// Throws `Failure` for whatever is wrong with them or does not fit together. Whether image files exist is not looked at.
-  init(_ settings: RunSettings, _ model: CLIP) throws {
-    let location = try settings.data.location()
-    let whole = try location.read()
-    let source = try settings.model.source()
-    let tokenizer = try CLIPTokenizer(source, model.configuration)
-    try model.configuration.judge(tokenizer, place: source.name)
+  /// Throws `Failure` for whatever does not fit together. Whether image files exist is not looked at.
+  init(_ settings: RunSettings, _ task: TaskInputs, _ model: CLIP) throws {
+    let (whole, method) = (task.whole, task.method)
     let prompter = Prompter(
-      template: location.promptTemplate, tokenizer: tokenizer, model: model, place: "data.template")
-    preprocessing = try ImagePreprocessing(source, imageSize: model.configuration.imageSize)
+      template: task.template, tokenizer: task.tokenizer, model: model, place: "data.template")
+    let testers = try settings.evaluation.templates.map {
+      prompter.with(try PromptTemplate($0), place: "evaluate.templates")
+    }
+    preprocessing = try ImagePreprocessing(task.weights.source, imageSize: model.configuration.imageSize)
     sets = try settings.task.testSubsets.map { subset in
       let part = try whole.subset(subset)
-      return TestSet(name: subset.rawValue, dataset: part, prompts: try prompter.prompts(part.classNames))
+      return TestSet(
+        name: subset.rawValue, dataset: part,
+        prompts: try (testers.isEmpty ? [prompter] : testers).map { try $0.prompts(part.classNames) },
+        methodPrompts: try method?.prompts(part.classNames, prompter) ?? [])
     }
-    (self.whole, self.model, self.prompter, template) = (whole, model, prompter, location.promptTemplate)
+    (self.whole, self.model, self.method, self.prompter, template) = (whole, model, method, prompter, task.template)
   }
 
   /// How test images become the model's input.

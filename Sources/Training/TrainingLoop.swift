@@ -34,7 +34,7 @@ struct TrainingLoop<Product: MatrixProduct> {
   let settings: RunSettings
   let inputs: RunInputs
   let extractor: PrefixExtractor<Product>
-  let step: SkipTuningStep<ProgressingProduct<Product>>
+  let step: any TrainingStep
   let exchange: StepExchange
   let collectives: MeteredCollectives
   let report: RunReport

@@ -1,4 +1,5 @@
 import CLIPModel
+import Checkpoints
 import Collectives
 import Configuration
 import Datasets
@@ -11,6 +12,7 @@ import ShardFiles
 import SkipTuning
 import StrictJSON
 import Tensors
+import TunedModels
 
 /// One training run from configuration to results: test, train, test, save.
 public struct TrainingRun<Product: MatrixProduct> {
@@ -54,11 +56,11 @@ public struct TrainingRun<Product: MatrixProduct> {
     }
   }
 
-  private let settings: RunSettings
+  let settings: RunSettings
   private let resolved: ResolvedConfiguration
   private let start: StartingState
-  private let environment: Environment
-  private let report: RunReport
+  let environment: Environment
+  let report: RunReport
 
   /// A run that has not begun, and the state it will start from.
   public init(
@@ -73,7 +75,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     environment.collectives.deadline = .seconds(settings.limits.collectiveTimeout)
   }
 
-  private var collectives: MeteredCollectives { environment.collectives }
+  var collectives: MeteredCollectives { environment.collectives }
 
   /// Runs to the end and returns the results, the same on all ranks but for times.
   ///
@@ -91,21 +93,22 @@ public struct TrainingRun<Product: MatrixProduct> {
   }
 
   private func train(_ inputs: RunInputs, _ runTrace: RunTrace?) throws -> RunResults {
-    let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
+    guard let method = inputs.test.method else { return try finish(try testAlone(inputs), runTrace) }
+    let trained = method.trained(of: inputs.model)
     let group = TrainingGroup(settings.exchange, globalBatch: inputs.globalBatch, collectives)
     let engine = try makeEngine(inputs.model, trained, group)
     let classSkip = makeClassSkip(inputs)
     let checkpoints = try makeCheckpoints(inputs, trained, classSkip, engine)
     // Class prototypes are those of the untuned model: the step is made before other weights are brought in, by any rank
     // that shares them.
-    let step = makeStep(inputs, trained, classSkip, engine)
+    let step = makeStep(inputs, method, trained, classSkip, engine)
     try collectives.barrier()
     let progress = try begin(inputs, checkpoints)
     let exchange = StepExchange(
-      engine, layers: trained.layerRanges(of: inputs.model), settings.exchange, group, collectives, report: report,
+      engine, layers: trained.layerRanges, settings.exchange, group, collectives, report: report,
       trace: environment.trace)
     let loop = TrainingLoop(
-      settings: settings, inputs: inputs, extractor: makeExtractor(inputs), step: step, exchange: exchange,
+      settings: settings, inputs: inputs, extractor: makeExtractor(inputs, method), step: step, exchange: exchange,
       collectives: collectives, report: report, checkpoints: checkpoints, trace: environment.trace)
     let outcome = try leavingNothing(engine, checkpoints) { try loop.run(from: progress) }
     let tuned = try testTuned(inputs, loop, outcome)
@@ -115,12 +118,14 @@ public struct TrainingRun<Product: MatrixProduct> {
       try report.check()
       if settings.output.saveModel, let folder = report.file("model") {
         try environment.trace.span("save model", .run) {
-          let model = inputs.model
-          try HuggingFaceFolder.write(
-            model.parameters, model.configuration, tunedFrom: settings.model.source(), to: folder)
+          try TunedOutput(method, inputs.model, tunedFrom: settings.model.source()).write(to: folder)
         }
       }
     }
+    return try finish(results, runTrace)
+  }
+
+  private func finish(_ results: RunResults, _ runTrace: RunTrace?) throws -> RunResults {
     try runTrace?.finish(version: environment.version)
     try collectives.agree { try report.complete(results) }
     return results
@@ -146,21 +151,24 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Collective: all ranks call this with the same settings.
   public func estimate() throws -> [String] {
     let inputs = try judge().inputs
-    let trained = TrainedParameters(of: inputs.model, from: settings.method.startLayer)
     let model = inputs.model
+    let images =
+      "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) "
+      + "training images of \(inputs.training.classNames.count) classes"
+    guard let method = inputs.test.method else { return [images, "nothing is trained: the model is tested as it is"] }
+    let trained = method.trained(of: model)
     let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
     let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
     let exchanges = (0..<steps).count { settings.exchange.isSynchronized(afterBatch: $0, of: steps) }
     let features = settings.features.words(
-      images: steps * share, elementsPerImage: FeatureStore.elementsPerImage(model, upTo: trained.startLayer))
+      images: steps * share, elementsPerImage: FeatureStore.elementsPerImage(model, at: method.imageStage))
     return [
-      "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) training images of "
-        + "\(inputs.training.classNames.count) classes",
+      images,
       "\(Readable.count(steps)) steps of \(inputs.globalBatch) images per epoch, "
         + "\(Readable.count(min(steps * settings.optimizer.epochs, settings.limits.maxSteps ?? .max))) in all, order \(inputs.order.rawValue)",
       "\(Readable.count(trained.count)) of \(Readable.count(model.parameters.layout.count)) parameters are trained",
       "each step reduces \(Readable.bytes(trained.byteCount)) of gradients; full fine-tuning "
-        + "would reduce \(Readable.bytes(model.parameters.layout.count * MemoryLayout<Float>.stride))",
+        + "would reduce \(Readable.bytes(model.parameters.layout.modelCount * MemoryLayout<Float>.stride))",
       settings.exchange.takesLocalSteps
         ? "hosts average \(Readable.bytes(trained.byteCount)) of parameters \(Readable.count(exchanges)) times an epoch, "
           + "and exchange nothing else meanwhile" : nil,
@@ -178,9 +186,10 @@ public struct TrainingRun<Product: MatrixProduct> {
       try RunCheckpoints.judgePaths(start, in: checkpointFolder)
       _ = try RunInputs.globalBatch(settings, worldSize: collectives.worldSize)
     }
-    let (model, weights) = try CLIP.read(settings.model.source, isShared: sharesParameters, among: collectives)
+    let task = try collectives.agree { try TaskInputs(settings) }
+    let model = try CLIP.read(task.weights, for: task.method, isShared: sharesParameters, among: collectives)
     let inputs = try collectives.agree {
-      let inputs = try RunInputs(settings, model, worldSize: collectives.worldSize)
+      let inputs = try RunInputs(settings, task, model, worldSize: collectives.worldSize)
       // One look per node is enough: its ranks see the same disks.
       if collectives.nodeRank == 0 {
         try inputs.verifyImagesExist()
@@ -188,15 +197,16 @@ public struct TrainingRun<Product: MatrixProduct> {
       }
       return inputs
     }
-    return (inputs, try collectives.agree { try weights.allNotes() })
+    return (inputs, try collectives.agree { try task.weights.allNotes() })
   }
 
   /// Throws where the ranks of this node have no room for the features of an epoch.
   private func judgeFeatures(_ inputs: RunInputs) throws {
+    guard let method = inputs.test.method else { return }
     let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
     try settings.features.judge(
       images: try inputs.plan(settings, epoch: 0).count * share, ranks: collectives.nodeSize,
-      elementsPerImage: FeatureStore.elementsPerImage(inputs.model, upTo: settings.method.startLayer))
+      elementsPerImage: FeatureStore.elementsPerImage(inputs.model, at: method.imageStage))
   }
 
   /// Brings back the state to go on from, or tests the untuned model and begins with it or with another run's parameters.
@@ -208,7 +218,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     let initial = try start.initialCheckpoint.map(checkpoints.findInitial)
     try collectives.agree { try report.openMetrics(from: 0) }
     var progress = RunProgress()
-    if settings.evaluation.zeroShot { progress.zeroShot = try test(inputs, "zero-shot") }
+    if settings.evaluation.zeroShot { progress.zeroShot = try test(inputs, "zero-shot", tuned: false).outcome }
     if let initial { try checkpoints.begin(with: initial) }
     return progress
   }
@@ -229,10 +239,10 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Tests the tuned model; a run that is asked to stop meanwhile saves what it has trained.
   private func testTuned(
     _ inputs: RunInputs, _ loop: TrainingLoop<Product>, _ outcome: TrainingLoop<Product>.Outcome
-  ) throws -> RunResults.TestOutcome? {
+  ) throws -> TimedTest? {
     guard settings.evaluation.tuned else { return nil }
     do {
-      return try test(inputs, "tuned")
+      return try test(inputs, "tuned", tuned: true)
     } catch let failure as Failure where failure.status == .requeue {
       try loop.stop(outcome)
     }
@@ -284,12 +294,13 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   /// The step of a model that is still untuned, with what is trained said in the log.
   private func makeStep(
-    _ inputs: RunInputs, _ trained: TrainedParameters, _ classSkip: ClassSkip, _ engine: any GradientEngine
-  ) -> SkipTuningStep<ProgressingProduct<Product>> {
-    let (model, startLayer) = (inputs.model, settings.method.startLayer)
-    let fullBytes = Readable.bytes(model.parameters.layout.count * MemoryLayout<Float>.stride)
+    _ inputs: RunInputs, _ method: any TrainingMethod, _ trained: TrainedParameters, _ classSkip: ClassSkip,
+    _ engine: any GradientEngine
+  ) -> any TrainingStep {
+    let model = inputs.model
+    let fullBytes = Readable.bytes(model.parameters.layout.modelCount * MemoryLayout<Float>.stride)
     report.info(
-      "training blocks from \(startLayer) on: \(Readable.count(trained.count)) of "
+      "training \(method.words): \(Readable.count(trained.count)) of "
         + "\(Readable.count(model.parameters.layout.count)) parameters; each step reduces "
         + "\(Readable.bytes(trained.byteCount)) of gradients (full fine-tuning: \(fullBytes))")
     if settings.exchange.takesLocalSteps {
@@ -302,11 +313,10 @@ public struct TrainingRun<Product: MatrixProduct> {
       report.info(
         "learning rates are multiplied by \(Readable.fixed(factor, 3)), for \(inputs.globalBatch) images per step")
     }
-    let textPrefix = model.textPrefix(
-      inputs.prompts, upTo: startLayer, arena: Arena(), by: environment.product)
-    return SkipTuningStep(
-      model, trained, classSkip, textPrefix: textPrefix,
-      gradients: trained.makeStore(model.parameters.layout, values: engine.gradients),
+    return method.makeStep(
+      StepTask(
+        model: model, classSkip: classSkip, prompts: inputs.prompts,
+        gradients: trained.makeStore(model.parameters.layout, values: engine.gradients)),
       by: ProgressingProduct(environment.product, ProgressHook { engine.poll() }))
   }
 
@@ -330,71 +340,14 @@ public struct TrainingRun<Product: MatrixProduct> {
     settings.exchange.mode == .sharded && settings.exchange.twoLevel && collectives.hasSharedHosts
   }
 
-  private func makeExtractor(_ inputs: RunInputs) -> PrefixExtractor<Product> {
+  private func makeExtractor(_ inputs: RunInputs, _ method: any TrainingMethod) -> PrefixExtractor<Product> {
     PrefixExtractor(
-      model: inputs.model.freezing(.image, upTo: settings.method.startLayer, for: environment.product),
-      startLayer: settings.method.startLayer, dataset: inputs.training,
+      model: inputs.model.freezing(
+        .image, upTo: inputs.model.frozenImageBlocks(before: method.imageStage), for: environment.product),
+      stage: method.imageStage, dataset: inputs.training,
       transform: inputs.trainingTransform, seed: UInt64(settings.seed), loaderThreads: loaderThreads,
       storage: settings.features, product: environment.product)
   }
 
   private var loaderThreads: Int { settings.limits.loaderThreads ?? environment.threads }
-}
-
-// MARK: - Testing and results
-
-extension TrainingRun {
-  /// Accuracy of the model as it is, on every test set.
-  private func test(_ inputs: RunInputs, _ name: String) throws -> RunResults.TestOutcome {
-    try ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report).run(name)
-  }
-
-  /// What a step reduces, by purpose.
-  ///
-  /// The sharded engine's messages carry slices: what it reduces is all gradients, once.
-  private func reducedBytesPerStep(_ trained: TrainedParameters, exchanges: Int, steps: Int) -> [String: Int] {
-    // What the ranks of a host exchange in local steps is not counted as reduced.
-    var bytes = collectives.meter.stepPhases.mapValues { $0.payloadBytes / steps }.filter { $0.value > 0 }
-    if settings.exchange.mode == .sharded { bytes["gradients"] = trained.byteCount * exchanges / steps }
-    return bytes
-  }
-
-  private func makeResults(
-    _ inputs: RunInputs, _ trained: TrainedParameters, _ outcome: TrainingLoop<Product>.Outcome,
-    _ checkpoints: RunCheckpoints, tuned: RunResults.TestOutcome?
-  ) throws -> RunResults {
-    let layout = inputs.model.parameters.layout
-    let provenance = checkpoints.run.provenance
-    let times = outcome.stepTimes.map(\.inSeconds).sorted()
-    let cost = RunResults.Cost(
-      epochs: outcome.position.epochsBegun, steps: outcome.position.step, finalLoss: outcome.progress.loss,
-      trainedParameters: trained.count,
-      totalParameters: layout.count,
-      reducedBytesPerStep: reducedBytesPerStep(
-        trained, exchanges: outcome.exchanges, steps: max(1, times.count)),
-      sentBytesPerStep: collectives.meter.stepPhases.values.reduce(0) { $0 + $1.bytesBetweenNodes }
-        / Double(max(1, times.count)),
-      exchangeSecondsPerStep: outcome.exchangeSeconds.mapValues { $0 / Double(max(1, times.count)) },
-      fullFineTuningBytesPerStep: layout.count * MemoryLayout<Float>.stride,
-      skippedSteps: outcome.skippedSteps, extractionSeconds: outcome.extraction.inSeconds,
-      stepSeconds: times.reduce(0, +),
-      medianStepSeconds: times.isEmpty ? nil : times[times.count / 2],
-      peakMemoryBytes: try collectives.allReduce(ProcessMemory.peakBytes, .max))
-    return RunResults(
-      version: environment.version, dataset: inputs.training.name, task: settings.task.rawValue,
-      shots: inputs.shots, seed: settings.seed, startLayer: settings.method.startLayer,
-      ranks: collectives.worldSize, hosts: provenance.hosts, threadsPerRank: environment.threads,
-      initialCheckpoint: provenance.initialCheckpoint, acceptedDifferences: provenance.acceptedDifferences,
-      zeroShot: outcome.progress.zeroShot, tuned: tuned, training: cost,
-      workload: times.isEmpty ? nil : try workload(inputs, outcome),
-      checkpoints: checkpoints.counts,
-      provenance: ResultProvenance(inputs, settings, weights: checkpoints.baseFingerprint))
-  }
-
-  private func workload(_ inputs: RunInputs, _ outcome: TrainingLoop<Product>.Outcome) throws -> RunWorkload {
-    RunWorkload(
-      inputs, settings.exchange, meanKeptClasses: Double(outcome.keptClasses) / Double(outcome.stepTimes.count),
-      epochImages: try inputs.plan(settings, epoch: 0).count * inputs.globalBatch,
-      ranksPerNode: Int(try collectives.allReduce(Int64(collectives.nodeSize), .max)))
-  }
 }

@@ -37,8 +37,7 @@ package struct BaseModel: Sendable {
     self.place = place
     layout = model.parameters.layout
     values = model.parameters
-    let slots = layout.slots
-    fingerprint = BaseFingerprint.of(slots.map { ($0.name, model.parameters[$0.name]!) })
+    fingerprint = BaseFingerprint.of(model)
   }
 
   /// Throws `Failure(.badData)` at `tuned` unless these are the weights that the fingerprint in it tells of.
@@ -49,5 +48,12 @@ package struct BaseModel: Sendable {
         "it was tuned from other weights (fingerprint \(stored)) than those of \(place) (\(fingerprint))",
         remedy: "give the base model that it was tuned from")
     }
+  }
+}
+
+extension BaseFingerprint {
+  /// The same of a model in memory, without what a method added to it.
+  package static func of(_ model: CLIP) -> Hash128 {
+    of(model.parameters.layout.modelSlots.map { ($0.name, model.parameters[$0.name]!) })
   }
 }

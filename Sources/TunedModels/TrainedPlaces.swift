@@ -25,7 +25,9 @@ package struct TrainedPlaces: Sendable {
         throw Failure(
           .badData, at: place,
           "tensor \(quoted(tensor.name)) of shape \(tensor.shape) is not part of the model of \(base.place)",
-          remedy: "give the base model that it was tuned from")
+          remedy:
+            "give the base model that it was tuned from; what adapter, linear-probe and prompt-tuning train is no part "
+            + "of a model and is tested with skiptune evaluate and the run's method.kind")
       }
       if let last = segments.last, last.vector.upperBound == tensor.range.lowerBound,
         last.flat.upperBound == slot.range.lowerBound

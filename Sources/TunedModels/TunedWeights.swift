@@ -51,6 +51,7 @@ package struct TunedWeights {
   package init(_ checkpoint: Checkpoint) {
     let manifest = checkpoint.manifest
     var description = TunedDescription(source: checkpoint.name)
+    description.method = manifest.state["method"]?.string ?? description.method
     description.classNames = manifest.state["classes"]?.strings
     description.template = manifest.state["template"]?.string
     self.init(

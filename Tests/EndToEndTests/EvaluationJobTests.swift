@@ -96,6 +96,30 @@ extension EndToEnd {
       #expect(results["harmonic_means"]?.elements?.count == 9 && results["averages"]?.elements?.count == 3)
     }
 
+    /// Whatever was trained: a job counts what training counted, before and after.
+    @Test(arguments: ["skip-tuning", "adapter", "linear-probe", "prompt-tuning"])
+    func aJobFindsWhatTrainingMeasured(method: String) throws {
+      let task = try SmallTask()
+      let kind = "method.kind=\(method)"
+      let run = try task.train("run", [kind, "limits.max_steps=20"])
+      let measured = try JSONValue(
+        parsing: Array(Data(contentsOf: run.url.appendingPathComponent("results.json"))), file: "results.json")
+      let output = task.folder.appendingPathComponent("out")
+      let outcome = try Program.run(
+        ranks: 2,
+        ["evaluate", "-c", task.configuration.path, "--set", kind, "--checkpoint", "zero-shot", run.url.path]
+          + ["--output-dir", output.path])
+      try #require(outcome.status == 0, "\(outcome.stderr)")
+      let results = try JSONValue(
+        parsing: Array(Data(contentsOf: output.appendingPathComponent("results.json"))), file: "results.json")
+      let tests = try #require(results["tests"]?.elements)
+      for (test, name) in zip(tests, ["zero_shot", "tuned"]) {
+        let score = try #require(measured[name]?["scores"]?["all"])
+        #expect(test["correct"] == score["correct"] && test["macro_f1"] == score["macro_f1"], "\(name)")
+      }
+      #expect(tests.count == 2)
+    }
+
     /// Fifteen data sets in one job that is killed; the restart does what is missing and nothing else.
     @Test func aKilledJobGoesOn() async throws {
       let setting = try EvaluationSetting()

@@ -52,6 +52,24 @@ extension EndToEnd {
       #expect(lines.count == 2 && lines.last?.contains("waves, tested with the weights of stripes") == true)
     }
 
+    /// Compared methods, also those that leave the model's weights as they are.
+    @Test(arguments: ["prompt-tuning", "adapter", "full"]) func targetsAreTestedByAnyMethod(method: String) throws {
+      let task = try ProtocolTask()
+      let settings = [
+        "protocol.data_sets=[\(task.datasets[0])]", "protocol.targets=[\(task.datasets[1])]", "protocol.seeds=[1]",
+        "method.kind=\(method)",
+      ]
+      let outcome = try task.run("cross-dataset", ranks: 2, settings)
+      #expect(outcome.status == 0, "\(outcome.stderr)")
+      try expectEveryCell(task, "cross-dataset")
+      let table = try task.csv("cross-dataset")
+      #expect(table.count == 4 && table[1].dropFirst() == table[2].dropFirst())
+      let again = try task.run("cross-dataset", settings)
+      #expect(again.status == 0 && again.linesButWarnings == [], "\(again.stderr)")
+      let refused = try task.run("cross-dataset", settings + ["method.kind=zero-shot"])
+      #expect(refused.status == 64 && refused.stderr.contains("zero-shot trains nothing"), "\(refused.stderr)")
+    }
+
     @Test func fewShotCurves() throws {
       let task = try ProtocolTask()
       let outcome = try task.run(
@@ -126,6 +144,7 @@ extension EndToEnd {
         (["protocol.fewer_epochs=1", "protocol.fewer_epochs_for=[stripe]"], 64, "did you mean stripes?"),
         (["protocol.fewer_epochs=1"], 64, "protocol.fewer_epochs"),
         (["evaluate.tuned=false"], 64, "a protocol is about the tuned model"),
+        (["method.kind=linear-probe"], 64, "method.kind: linear-probe knows no classes but those it is trained on"),
         (["protocol.published=/nowhere.json"], 66, "/nowhere.json"),
         (["protocol.data_sets=[/nowhere.yaml]"], 66, "/nowhere.yaml"),
         (["data.root=/nowhere"], 66, "split.json"),
@@ -145,11 +164,15 @@ extension EndToEnd {
       let file = task.small.folder.appendingPathComponent("published.json")
       let parameters = try task.small.train("one", ["limits.max_steps=1"]).results().training.totalParameters
       func publish(_ changes: [String: String]) throws -> [String] {
-        let values = ["parameters": "\(parameters)", "test": "50", "epochs": "2"].merging(changes) { $1 }
+        let same = [
+          "parameters": "\(parameters)", "test": "50", "epochs": "2", "template": "a photo of a {}.",
+          "method": "skip-tuning",
+        ]
+        let values = same.merging(changes) { $1 }
         let text = """
           {"source": "a paper", "model": {"parameters": \(values["parameters"]!)},
-           "data_sets": {"stripes": {"classes": 10, "test": \(values["test"]!)}},
-           "settings": {"protocol.seeds": "[1, 2]", "optim.text_lr": 1e-2, "optim.epochs": 7},
+           "data_sets": {"stripes": {"classes": 10, "test": \(values["test"]!), "template": "\(values["template"]!)"}},
+           "settings": {"method.kind": "\(values["method"]!)", "method.train_embeddings": "false", "protocol.seeds": "[1, 2]", "optim.text_lr": 1e-2, "optim.epochs": 7},
            "protocols": {"few-shot": {"settings_of": {"stripes": {"optim.epochs": \(values["epochs"]!)}},
              "results": {"stripes": {"acc": 50.5}, "waves": {"acc": 50.5}}}}}
           """
@@ -166,7 +189,9 @@ extension EndToEnd {
       #expect(same[0][8] == "50.5000" && abs(difference - (mean - 50.5)) < 1.01e-4)
       #expect(
         same.dropFirst().allSatisfy { $0[8] == "" && $0[9] == "" }, "an unknown data set, and an average")
-      for change in [["parameters": "5"], ["test": "51"], ["epochs": "3"]] {
+      for change in [
+        ["parameters": "5"], ["test": "51"], ["epochs": "3"], ["template": "the {}."], ["method": "full"],
+      ] {
         #expect(try publish(change)[0].hasSuffix(",,"), "\(change)")
       }
     }

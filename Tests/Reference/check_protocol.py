@@ -81,7 +81,12 @@ class Results:
         path = self.root / name / f"shots_{shots}" / f"seed{seed}"
         if not (path / "COMPLETED").exists():
             return None
-        return json.loads((path / "results.json").read_text())["tuned"]
+        return json.loads((path / "results.json").read_text()).get("tuned")
+
+    def training(self, name, shots, seed):
+        """What a run tells of its training, or None."""
+        path = self.root / name / f"shots_{shots}" / f"seed{seed}"
+        return json.loads((path / "results.json").read_text())["training"] if (path / "COMPLETED").exists() else None
 
     def score(self, name, measure, shots, seed):
         """Percent of one data set, by seed."""
@@ -161,6 +166,35 @@ def check_statistics(results, problems):
     return count
 
 
+def cost_cells(trainings):
+    """Means over the seeds as the columns of a row, in their order."""
+
+    def over_seeds(value):
+        return mean([training and value(training) for training in trainings])
+
+    tests = [training and training.get("test_seconds", {}) for training in trainings]
+    base = mean([test and test.get("base", test.get("all")) for test in tests])
+    new = mean([test and test.get("new") for test in tests])
+    seconds = over_seeds(lambda training: training["extraction_seconds"] + training["step_seconds"])
+    memory = over_seeds(lambda training: training["peak_memory_bytes"] / 1e6)
+    parameters = over_seeds(lambda training: training["trained_parameters"])
+    return [text(value, 2) for value in (seconds, base, new, memory)] + [text(parameters, 0)]
+
+
+def check_cost(results, problems):
+    """What runs took."""
+    count = 0
+    for row in csv.DictReader((results.root / f"{results.protocol}-cost.csv").open(encoding="utf-8")):
+        shots = int(row.get("shots") or results.shots)
+        cells = cost_cells([results.training(row["dataset"], shots, seed) for seed in results.seeds])
+        columns = ["training_time", "base_test_time", "new_test_time", "memory", "parameter"]
+        for column, expected in zip(columns, cells, strict=True):
+            count += 1
+            if expected != row[column]:
+                problems.append(f"{row['dataset']} {column}: {row[column]}, recomputed {expected}")
+    return count
+
+
 def main():
     """Compare; end with 1 where a cell differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -168,7 +202,7 @@ def main():
     parser.add_argument("protocol", help="base-to-new, cross-dataset, domain-generalisation or few-shot")
     arguments = parser.parse_args()
     results, problems = Results(arguments.folder, arguments.protocol), []
-    cells = check_statistics(results, problems) + check_table(results, problems)
+    cells = check_statistics(results, problems) + check_table(results, problems) + check_cost(results, problems)
     for problem in problems:
         print(problem)
     if problems or cells == 0:

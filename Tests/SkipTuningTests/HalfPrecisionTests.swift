@@ -46,6 +46,16 @@ struct HalfPrecisionTests {
     #expect(error < 5e-2, "\(error)")
   }
 
+  /// From pixels and tokens to what a context begins with: rounded factors on the whole way, and none of gradients that
+  /// nobody wants.
+  @Test(arguments: ["full", "prompt-tuning"]) func gradientsOfComparedMethodsStayClose(method: String) throws {
+    let golden = try Goldens.tensors("methods/\(method).safetensors")
+    let results = try [Self.full, Self.half].map { try MethodTests.outcome(method, golden, by: $0) }
+    #expect(abs(results[1].loss / results[0].loss - 1) < 1e-2)
+    let error = relativeError(results[1].gradients.values, results[0].gradients.values)
+    #expect(error < 5e-2, "\(error)")
+  }
+
   static func gradients(
     _ model: CLIP, _ golden: SafetensorsFile, _ startLayer: Int, _ product: MachineProduct
   ) throws -> (loss: Double, gradients: ParameterStore) {

@@ -16,12 +16,12 @@ import Testing
   {
     let task = try SmallTask()
     let model = try CLIP(huggingFaceFolder: task.model)
-    let elements = FeatureStore.elementsPerImage(model, upTo: 6)
+    let elements = FeatureStore.elementsPerImage(model, at: .block(6))
     let values = Tensor((0..<11 * elements).map { Float(($0 * 7919) % 2003 - 1000) / 977 })
       .reshaped([11 * elements / model.imageTower.width, model.imageTower.width])
     for images in [nil, 0, 1, 4, 10, 11, 100] as [Int?] {
       let store = try FeatureStore(
-        count: 11, model, upTo: 6,
+        count: 11, model, at: .block(6),
         settings(task, precision, memory: images.map { Double($0 * elements * precision.byteCount) / 1e6 }))
       let rows = elements / model.imageTower.width
       for part in [0..<3, 3..<9, 9..<11] {
@@ -91,7 +91,7 @@ import Testing
   @Test func whatDoesNotFitIsAFailureInWords() throws {
     let task = try SmallTask()
     let model = try CLIP(huggingFaceFolder: task.model)
-    let store = try FeatureStore(count: 1, model, upTo: 6, settings(task, .float16, memory: nil))
+    let store = try FeatureStore(count: 1, model, at: .block(6), settings(task, .float16, memory: nil))
     let large = store.scratch(1)
     large.fill(1e6)
     let lost = try #require(throws: Failure.self) { try store.write(large, of: 0..<1) }
@@ -107,7 +107,9 @@ import Testing
       try onDisk.judge(images: 1 << 40, ranks: 2, elementsPerImage: 1 << 12)
     }
     #expect(full.status == .inputOutput && full.problem.contains("no room for the features of 2 ranks"))
-    let taken = try #require(throws: Failure.self) { _ = try FeatureStore(count: 1 << 45, model, upTo: 6, onDisk) }
+    let taken = try #require(throws: Failure.self) {
+      _ = try FeatureStore(count: 1 << 45, model, at: .block(6), onDisk)
+    }
     #expect(taken.status == .inputOutput && taken.problem.contains("no room for the file of features"))
   }
 

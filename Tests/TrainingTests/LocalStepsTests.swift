@@ -161,8 +161,8 @@ private struct LocalStepsReference {
     let source = try ConfigurationSource(
       files: [task.configuration], overrides: ["run_dir=\(task.run("none").path)"] + overrides)
     settings = try RunSettings.read(source).settings
-    inputs = try RunInputs(
-      settings, try CLIP(settings.model.source()), worldSize: nodes.count)
+    let task = try TaskInputs(settings)
+    inputs = try RunInputs(settings, task, CLIP(task.weights), worldSize: nodes.count)
     self.nodes = nodes
   }
 
@@ -214,7 +214,7 @@ private struct LocalStepsReference {
     _ number: Int, _ host: Host, _ images: [Int], epoch: Int, _ trained: TrainedParameters
   ) throws -> Double {
     let extractor = PrefixExtractor(
-      model: inputs.model, startLayer: trained.startLayer, dataset: inputs.training,
+      model: inputs.model, stage: .block(trained.startLayer), dataset: inputs.training,
       transform: inputs.trainingTransform,
       seed: UInt64(settings.seed), loaderThreads: 1, storage: settings.features, product: product)
     let features = try extractor.extract(images, epoch: epoch) { _ in }.features(of: images.indices)

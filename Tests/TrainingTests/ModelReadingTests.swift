@@ -15,8 +15,7 @@ import Testing
     for isShared in [true, false] {
       let places = try LoopbackWorld.run(nodes: nodes) { collectives in
         let model = try CLIP.read(
-          { ModelSource(huggingFaceFolder: task.model) }, isShared: isShared, among: collectives
-        ).model
+          WeightsFile(huggingFaceFolder: task.model), for: nil, isShared: isShared, among: collectives)
         #expect(model.parameters.values.array == truth)
         try collectives.barrier()  // Nobody lets go of memory that another one's may take next.
         return UInt(bitPattern: model.parameters.values.pointer)
@@ -38,7 +37,8 @@ import Testing
     try bytes.write(to: file)
     let failures = try LoopbackWorld.run(nodes: [0, 0, 1]) { collectives in
       do {
-        _ = try CLIP.read({ ModelSource(huggingFaceFolder: task.model) }, isShared: true, among: collectives)
+        _ = try CLIP.read(
+          WeightsFile(huggingFaceFolder: task.model), for: nil, isShared: true, among: collectives)
         return nil as Failure?
       } catch let failure as Failure { return failure }
     }

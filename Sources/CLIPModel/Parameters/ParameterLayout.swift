@@ -22,30 +22,58 @@ public struct ParameterLayout: Sendable, Equatable {
     public let range: Range<Int>
   }
 
-  /// All parameters, in flat order.
+  /// A parameter that a method of tuning has beside the model's own.
+  public struct Addition: Sendable, Equatable {
+    /// Unlike any name of the model's.
+    public let name: String
+    /// Extents, outermost first.
+    public let shape: [Int]
+
+    /// A parameter of the given name and shape.
+    public init(_ name: String, _ shape: [Int]) {
+      self.name = name
+      self.shape = shape
+    }
+  }
+
+  /// What stands for an encoder's embeddings (and the image encoder's first norm) where layers are numbered.
+  public static let embeddingLayer = -1
+
+  /// All parameters, in flat order: the model's, then what was added to it.
   public let slots: [Slot]
+  /// Those of the model.
+  public let modelSlots: [Slot]
   /// Elements of all parameters.
   public let count: Int
   private let indices: [String: Int]
   private let suffixStarts: [Encoder: [Int]]
-  private let ends: [Encoder: Int]
+  private let windows: [Encoder: Range<Int>]
 
-  /// The layout of a model of the given shape.
-  public init(_ configuration: CLIPConfiguration) {
+  /// The layout of a model of the given shape, and of what is added to it.
+  public init(_ configuration: CLIPConfiguration, adding additions: [Addition] = []) {
     var builder = Builder()
     var suffixStarts: [Encoder: [Int]] = [:]
-    var ends: [Encoder: Int] = [:]
+    var windows: [Encoder: Range<Int>] = [:]
     for encoder in Encoder.allCases {
+      let start = builder.count
       suffixStarts[encoder] = builder.append(encoder, configuration)
-      ends[encoder] = builder.count
+      windows[encoder] = start..<builder.count
     }
     builder.append("logit_scale", [])
+    modelSlots = builder.slots
+    for addition in additions { builder.append(addition.name, addition.shape) }
     slots = builder.slots
     count = builder.count
     indices = Dictionary(uniqueKeysWithValues: slots.enumerated().map { ($1.name, $0) })
     self.suffixStarts = suffixStarts
-    self.ends = ends
+    self.windows = windows
   }
+
+  /// Elements of the model's own parameters.
+  public var modelCount: Int { modelSlots.last!.range.upperBound }
+
+  /// What was added to the model's own parameters.
+  public var additions: [Slot] { Array(slots[modelSlots.count...]) }
 
   /// Blocks of the shallower encoder: the largest start layer that both have.
   public var depth: Int { suffixStarts.values.map { $0.count - 1 }.min()! }
@@ -56,9 +84,10 @@ public struct ParameterLayout: Sendable, Equatable {
   /// What LSkip trains of an encoder: block `startLayer` up to the projection, as elements of the flat order.
   ///
   /// Source: section "LSkip" of docs/method.md. `startLayer` is `0...depth`; at `depth`, only the final norm and the
-  /// projection are left.
+  /// projection are left. From `embeddingLayer` on, it is all of the encoder.
   public func trainedRange(of encoder: Encoder, from startLayer: Int) -> Range<Int> {
-    suffixStarts[encoder]![startLayer]..<ends[encoder]!
+    let window = windows[encoder]!
+    return startLayer == Self.embeddingLayer ? window : suffixStarts[encoder]![startLayer]..<window.upperBound
   }
 }
 

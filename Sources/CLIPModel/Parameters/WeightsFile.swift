@@ -87,7 +87,7 @@ public struct WeightsFile: VectorSource, Sendable {
   /// Throws `Failure(.badData)` where the file has checksums that its values do not have.
   public func verify() throws { try tensors.verify() }
 
-  /// Reads all parameters into a store of the whole layout.
+  /// Reads all parameters into a store of the whole layout, where they may be followed by what a method adds to the model.
   ///
   /// Throws `Failure` where one is damaged or not finite, or reading fails; the store is of no use then.
   public func read(into store: ParameterStore) throws {
@@ -158,21 +158,24 @@ extension CLIP {
   ///
   /// Throws `Failure` where a tensor is missing, has another shape than the configuration says, is not finite, or is not
   /// part of such a model.
-  public init(_ source: ModelSource) throws {
-    try self.init(WeightsFile(source))
+  public init(_ source: ModelSource, adding additions: [ParameterLayout.Addition] = []) throws {
+    try self.init(WeightsFile(source), adding: additions)
   }
 
-  /// Reads weights that were judged by their header, before memory is taken for the values.
+  /// Reads weights that were judged by their header, before memory is taken for the values; what is added to the model is
+  /// zero.
   ///
   /// Throws `Failure` where a tensor is damaged or not finite, or reading fails.
-  public init(_ weights: WeightsFile) throws {
-    let store = ParameterStore(weights.layout)
+  public init(_ weights: WeightsFile, adding additions: [ParameterLayout.Addition] = []) throws {
+    let store = ParameterStore(ParameterLayout(weights.configuration, adding: additions))
     try weights.read(into: store)
     self.init(weights.configuration, store)
   }
 
   /// As `init(_:)`, of a folder in the form of Hugging Face.
-  public init(huggingFaceFolder folder: URL) throws { try self.init(ModelSource(huggingFaceFolder: folder)) }
+  public init(huggingFaceFolder folder: URL, adding additions: [ParameterLayout.Addition] = []) throws {
+    try self.init(ModelSource(huggingFaceFolder: folder), adding: additions)
+  }
 }
 
 extension ParameterStore: VectorSource {

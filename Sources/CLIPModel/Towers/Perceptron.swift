@@ -44,23 +44,26 @@ extension TransformerBlock {
     return tape
   }
 
-  /// Turns the gradient `dx [q, w]` of the result into that of the input, in place; writes `gradients`.
+  /// Turns the gradient `dx [q, w]` of the result into that of the input, in place; writes `gradients`, which are nil where
+  /// the block is frozen.
   func backwardPerceptron(
     _ dx: Tensor, _ parameters: BlockParameters, _ weights: BlockWeights, _ tape: PerceptronTape,
-    gradients: BlockParameters, arena: Arena, by product: some MatrixProduct
+    gradients: BlockParameters?, arena: Arena, by product: some MatrixProduct
   ) {
     arena.scoped {
       let dActivated = Operand(
         rows: dx.rowCount, columns: tape.activated.columnCount, tape.activated.format, in: arena)
-      gradients.contraction.backward(
-        Operand(dx), x: tape.activated, weight: weights.contraction, into: dActivated, arena, by: product)
+      AffineParameters.backward(
+        Operand(dx), x: tape.activated, weight: weights.contraction, into: dActivated, gradients?.contraction, arena,
+        by: product)
       activation.backward(dActivated, x: tape.expanded)
       let dNormalized = arena.tensor(dx.shape)
-      gradients.expansion.backward(
-        dActivated, x: tape.normalized, weight: weights.expansion, into: Operand(dNormalized), arena, by: product)
+      AffineParameters.backward(
+        dActivated, x: tape.normalized, weight: weights.expansion, into: Operand(dNormalized), gradients?.expansion,
+        arena, by: product)
       LayerNorm.backward(
         dNormalized, x: tape.input, weight: parameters.norm2.weight, tape.statistics, addingTo: dx,
-        dWeight: gradients.norm2.weight, dBias: gradients.norm2.bias)
+        dWeight: gradients?.norm2.weight, dBias: gradients?.norm2.bias)
     }
   }
 }

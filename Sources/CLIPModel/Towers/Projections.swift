@@ -62,23 +62,26 @@ struct Projections {
     }
   }
 
-  /// Taken as gradients: writes those of the parameters and returns that of the norm's result `[n, w]`.
+  /// Taken as gradients: writes those of the parameters, unless these are frozen, and returns that of the norm's result
+  /// `[n, w]`.
   func backward(
-    _ weights: BlockWeights, _ gradients: BlockParameters, _ arena: Arena,
+    _ weights: BlockWeights, _ gradients: BlockParameters?, _ arena: Arena,
     by product: some MatrixProduct
   ) -> Tensor {
     let dNormalized = arena.tensor([normalized.rowCount, normalized.columnCount])
     switch parts {
     case .joint(let qkv):
-      gradients.qkv.backward(
-        qkv, x: normalized, weight: weights.qkv, into: Operand(dNormalized), arena, by: product)
+      AffineParameters.backward(
+        qkv, x: normalized, weight: weights.qkv, into: Operand(dNormalized), gradients?.qkv, arena, by: product)
     case .apart(let query, let keyValue):
-      gradients.keyValue.backward(
-        keyValue, x: normalized, weight: weights.keyValue, into: Operand(dNormalized), arena, by: product)
+      AffineParameters.backward(
+        keyValue, x: normalized, weight: weights.keyValue, into: Operand(dNormalized), gradients?.keyValue, arena,
+        by: product)
       arena.scoped {
         let dQueryInput = arena.tensor([query.rowCount, query.columnCount])
-        gradients.query.backward(
-          query, x: queryInput, weight: weights.query, into: Operand(dQueryInput), arena, by: product)
+        AffineParameters.backward(
+          query, x: queryInput, weight: weights.query, into: Operand(dQueryInput), gradients?.query, arena,
+          by: product)
         ElementWise.add(dQueryInput, toRows: read!, of: dNormalized)
       }
     }

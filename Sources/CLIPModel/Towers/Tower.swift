@@ -95,23 +95,36 @@ public struct Tower: Sendable {
     forwardHead(read(x, layout, from: startLayer, arena: arena, by: product), arena: arena, by: product).features
   }
 
-  /// Writes the gradients of everything from the pass's start layer on, given `dFeatures [s, e]`; those of a pass
-  /// without sequences are zero.
+  /// What the projection is applied to, `[s, w]`: the rows that are read, after all blocks and the last norm; overwrites
+  /// `x [n, w]`, which enters the first block.
   ///
-  /// Blocks are left from the last to the first, so gradients of later blocks are final earlier; `onReady` is told each
-  /// time a block's are, and its weights are not needed any more (`depth` stands for final norm and projection).
+  /// The result is cut from the arena.
+  public func pooled(
+    _ x: Tensor, _ layout: SequenceLayout, arena: Arena, by product: some MatrixProduct
+  ) -> Tensor {
+    forwardHead(read(x, layout, from: 0, arena: arena, by: product), arena: arena, by: product).normalized
+  }
+
+  /// Writes the gradients of everything from the pass's start layer on, given `dFeatures [s, e]`, and returns that of what
+  /// entered it, `[n, w]`, cut from the arena; those of a pass without sequences are zero.
+  ///
+  /// Where `gradients` is nil, the tower is frozen and only its input has one. Blocks are left from the last to the first,
+  /// so gradients of later blocks are final earlier; `onReady` is told each time a block's are, and its weights are not
+  /// needed any more (`depth` stands for final norm and projection).
+  @discardableResult
   public func backward(
-    _ dFeatures: Tensor, _ pass: Pass, gradients: TowerParameters, arena: Arena, by product: some MatrixProduct,
+    _ dFeatures: Tensor, _ pass: Pass, gradients: TowerParameters?, arena: Arena, by product: some MatrixProduct,
     onReady: (Int) throws -> Void = { _ in }
-  ) rethrows {
+  ) rethrows -> Tensor {
     var dx = backwardHead(dFeatures, pass.head, gradients: gradients, arena: arena, by: product)
     try onReady(depth)
     for layer in (pass.startLayer..<depth).reversed() {
       dx = block.backward(
-        dx, parameters.block(layer), pass.tapes[layer - pass.startLayer], gradients: gradients.block(layer),
+        dx, parameters.block(layer), pass.tapes[layer - pass.startLayer], gradients: gradients?.block(layer),
         arena: arena, by: product)
       try onReady(layer)
     }
+    return dx
   }
 }
 
@@ -193,10 +206,12 @@ extension Tower {
 
   /// Returns the gradient `[s, w]` of the rows that were read.
   func backwardHead(
-    _ dFeatures: Tensor, _ tape: HeadTape, gradients: TowerParameters, arena: Arena, by product: some MatrixProduct
+    _ dFeatures: Tensor, _ tape: HeadTape, gradients: TowerParameters?, arena: Arena, by product: some MatrixProduct
   ) -> Tensor {
     let dy = Operand(dFeatures)
-    Linear.backwardWeight(dy, x: Operand(tape.normalized), into: gradients.projection, by: product)
+    if let gradients {
+      Linear.backwardWeight(dy, x: Operand(tape.normalized), into: gradients.projection, by: product)
+    }
     let dx = arena.zeros(tape.input.shape)
     arena.scoped {
       let dNormalized = arena.tensor(tape.normalized.shape)
@@ -204,7 +219,7 @@ extension Tower {
         dy, weight: Operand(parameters.projection), into: Operand(dNormalized), by: product)
       LayerNorm.backward(
         dNormalized, x: tape.input, weight: parameters.finalNorm.weight, tape.statistics, addingTo: dx,
-        dWeight: gradients.finalNorm.weight, dBias: gradients.finalNorm.bias)
+        dWeight: gradients?.finalNorm.weight, dBias: gradients?.finalNorm.bias)
     }
     return dx
   }

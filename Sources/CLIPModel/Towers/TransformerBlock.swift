@@ -62,9 +62,9 @@ struct TransformerBlock: Sendable {
   }
 
   /// Turns `dy [q, w]`, the gradient of the block's result, into that of its input, `[n, w]`, which is `dy` itself,
-  /// overwritten, where all rows were made; writes `gradients`.
+  /// overwritten, where all rows were made; writes `gradients`, which are nil where the block is frozen.
   func backward(
-    _ dy: Tensor, _ parameters: BlockParameters, _ tape: Tape, gradients: BlockParameters, arena: Arena,
+    _ dy: Tensor, _ parameters: BlockParameters, _ tape: Tape, gradients: BlockParameters?, arena: Arena,
     by product: some MatrixProduct
   ) -> Tensor {
     backwardPerceptron(
@@ -74,8 +74,9 @@ struct TransformerBlock: Sendable {
     arena.scoped {
       let dContext = Operand(
         rows: dy.rowCount, columns: dy.columnCount, tape.rows.scope.format(by: product), in: arena)
-      gradients.output.backward(
-        Operand(dy), x: tape.context, weight: tape.weights.output, into: dContext, arena, by: product)
+      AffineParameters.backward(
+        Operand(dy), x: tape.context, weight: tape.weights.output, into: dContext, gradients?.output, arena,
+        by: product)
       let dProjections = Projections(gradientsOf: tape.projections, arena)
       attention.backward(
         dContext, tape.projections.inputs, probabilities: tape.probabilities!, tape.rows.scope,
@@ -83,7 +84,7 @@ struct TransformerBlock: Sendable {
       let dNormalized = dProjections.backward(tape.weights, gradients, arena, by: product)
       LayerNorm.backward(
         dNormalized, x: tape.input, weight: parameters.norm1.weight, tape.statistics, addingTo: dx,
-        dWeight: gradients.norm1.weight, dBias: gradients.norm1.bias)
+        dWeight: gradients?.norm1.weight, dBias: gradients?.norm1.bias)
     }
     return dx
   }
@@ -99,16 +100,20 @@ extension TransformerBlock.Rows {
 }
 
 extension AffineParameters {
-  /// Taken as gradients of a linear layer: writes them from `dy`, and the gradient of the layer's input to `dx`.
+  /// Writes a linear layer's parameter gradients from `dy` to `gradients`, unless these are nil, and the gradient of its
+  /// input to `dx`.
   ///
   /// `dy` is rounded for the products where it is not yet, and summed for the bias as it is.
-  func backward(
-    _ dy: Operand, x: Operand, weight: Operand, into dx: Operand, _ arena: Arena, by product: some MatrixProduct
+  static func backward(
+    _ dy: Operand, x: Operand, weight: Operand, into dx: Operand, _ gradients: AffineParameters?, _ arena: Arena,
+    by product: some MatrixProduct
   ) {
     arena.scoped {
       let factor = product.operand(dy, arena)
-      Linear.backwardWeight(factor, x: x, into: self.weight, by: product)
-      Linear.backwardBias(dy, into: bias)
+      if let gradients {
+        Linear.backwardWeight(factor, x: x, into: gradients.weight, by: product)
+        Linear.backwardBias(dy, into: gradients.bias)
+      }
       Linear.backwardInput(factor, weight: weight, into: dx, by: product)
     }
   }

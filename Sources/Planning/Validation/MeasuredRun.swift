@@ -19,10 +19,16 @@ public struct MeasuredRun: Sendable {
 
   /// Reads results.json of a run.
   ///
-  /// Throws `.missingInput` where there is none, `.badData` for anything else and for a run without steps.
+  /// Throws `.missingInput` where there is none, `.badData` for anything else and for a run without steps of Skip Tuning.
   public init(contentsOf url: URL) throws {
     let bytes = try SmallFile.bytes(of: url, limit: Self.largestFile, what: "the results")
-    let fields = CheckedFields(try JSONValue(parsing: bytes, file: url.path), file: url.path)
+    let json = try JSONValue(parsing: bytes, file: url.path)
+    let fields = CheckedFields(json, file: url.path)
+    guard json["training"] == nil || json["workload"] != nil else {
+      throw Failure(
+        .badData, at: url.path, "the run took no steps of Skip Tuning, which alone are forecast",
+        remedy: "give results of method.kind skip-tuning without method.train_embeddings")
+    }
     let workload = try fields.object("workload")
     file = url.path
     ranks = try fields.integer("ranks", from: 1)

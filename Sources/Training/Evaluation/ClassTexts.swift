@@ -10,24 +10,27 @@ struct ClassTexts {
   private static let group = 32
 
   private let prompts: [[Int32]]
-  private let places: [[Int]]
+  /// By test set, template and class.
+  private let places: [[[Int]]]
 
-  /// Prompts of each class of each list.
-  init(_ lists: [[[Int32]]]) {
+  /// Prompts by test set, template and class.
+  init(_ sets: [[[[Int32]]]]) {
     var known: [[Int32]: Int] = [:]
     var prompts: [[Int32]] = []
-    places = lists.map { list in
-      list.map { prompt in
-        if let place = known[prompt] { return place }
-        known[prompt] = prompts.count
-        prompts.append(prompt)
-        return prompts.count - 1
+    places = sets.map { templates in
+      templates.map { list in
+        list.map { prompt in
+          if let place = known[prompt] { return place }
+          known[prompt] = prompts.count
+          prompts.append(prompt)
+          return prompts.count - 1
+        }
       }
     }
     self.prompts = prompts
   }
 
-  /// Unit rows `[classes, embedding]` for each list, on all ranks.
+  /// Unit rows `[classes, embedding]` for each test set, means over its templates, on all ranks.
   ///
   /// Collective: all ranks call this in the same order.
   func features(
@@ -49,10 +52,6 @@ struct ClassTexts {
       all.rows(rows).copy(from: model.unitTextFeatures(of: prefix, from: 0, by: product))
     }
     try collectives.allGather(into: all.buffer, counts: shares.map { $0.count * width })
-    return places.map { list in
-      let features = Tensor(uninitialized: [list.count, width])
-      for (row, place) in list.enumerated() { features.row(row).copy(from: all.row(place)) }
-      return features
-    }
+    return places.map { templates in CLIP.meanUnitFeatures(templates.map { all.gathered(rows: $0) }) }
   }
 }

@@ -30,7 +30,8 @@ public struct EvaluationJob<Product: MatrixProduct> {
 
   /// What the tests work on, loaded and judged.
   private struct Inputs {
-    var overlay: ModelOverlay
+    /// Nil where every data set is left out.
+    let overlay: ModelOverlay?
     let weights: [FoundWeights]
     let transform: ImageTransform?
     let tests: [JobTest]
@@ -50,7 +51,7 @@ public struct EvaluationJob<Product: MatrixProduct> {
     let directory = try collectives.agree {
       isFirst ? try plan.folder.map { try JobDirectory(claiming: $0, of: .evaluation) } : nil
     }
-    var inputs = try load()
+    let inputs = try load()
     let ledger = try collectives.agree {
       isFirst ? try EvaluationLedger(inputs.tests, batchSize: batchSize, in: directory) : nil
     }
@@ -59,7 +60,7 @@ public struct EvaluationJob<Product: MatrixProduct> {
     // A job that is killed leaves results that say of themselves that they are partial.
     try collectives.agree { try writer?.writeIfDue(isTestFinished: true) }
     do {
-      for index in plan.weights.indices { try test(index, &inputs, ledger, writer) }
+      for index in plan.weights.indices { try test(index, inputs, ledger, writer) }
     } catch var failure as Failure {
       if failure.status != .internalError { _ = try? writer?.write() }
       if failure.status == .requeue {
@@ -87,16 +88,60 @@ public struct EvaluationJob<Product: MatrixProduct> {
   // MARK: Inputs
 
   private func load() throws -> Inputs {
-    let isShared = collectives.hasSharedHosts
-    let (model, file) = try CLIP.read(settings.model.source, isShared: isShared, among: collectives)
-    try collectives.agree { try file.allNotes() }.forEach(report.info)
+    // First what all data sets need, so that its lack is not taken for that of a data set.
+    try collectives.agree {
+      let file = try WeightsFile(settings.model.source())
+      _ = try CLIPTokenizer(file.source, file.configuration)
+      return try file.allNotes()
+    }.forEach(report.info)
     let weights = try plan.weights.map { tested in
       try FoundWeights(tested, collectives) { report.warning("passing over a damaged checkpoint: \($0)") }
     }
     var missing: [JobResults.Missing] = []
-    let inputs = try plan.datasets.map { try dataset($0, model, &missing) }
-    let base = BaseFingerprint.of(model.parameters.slots.map { ($0.name, model.parameters[$0.name]!) })
-    let tests = weights.indices.flatMap { index in
+    let tasks = try plan.datasets.map { try presence(of: $0, &missing) { try task($0, weights) } }
+    guard let first = tasks.lazy.compactMap({ $0 }).first else {
+      return Inputs(overlay: nil, weights: weights, transform: nil, tests: [], missing: missing)
+    }
+    try collectives.agree { try judge(tasks.compactMap { $0 }, like: first) }
+    let isShared = collectives.hasSharedHosts
+    let model = try CLIP.read(first.weights, for: first.method, isShared: isShared, among: collectives)
+    let inputs = try zip(plan.datasets, tasks).map { settings, task -> TestInputs? in
+      guard let task else { return nil }
+      return try presence(of: settings, &missing) { try testInputs($0, task, model) }
+    }
+    return Inputs(
+      overlay: ModelOverlay(model, first, isShared: isShared, among: collectives), weights: weights,
+      transform: inputs.lazy.compactMap { $0?.transform }.first, tests: tests(inputs, weights, model), missing: missing)
+  }
+
+  private func task(_ settings: RunSettings, _ weights: [FoundWeights]) throws -> TaskInputs {
+    let task = try TaskInputs(settings)
+    for found in weights { try found.judgeClasses(of: task) }
+    return task
+  }
+
+  private func testInputs(_ settings: RunSettings, _ task: TaskInputs, _ model: CLIP) throws -> TestInputs {
+    let inputs = try TestInputs(settings, task, model)
+    // One look per node is enough: its ranks see the same disks.
+    if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
+    return inputs
+  }
+
+  /// Throws unless the method adds the same parameters to the model whatever the data set.
+  private func judge(_ tasks: [TaskInputs], like first: TaskInputs) throws {
+    func additions(_ task: TaskInputs) -> [ParameterLayout.Addition] {
+      task.method?.additions(to: task.weights.configuration) ?? []
+    }
+    guard let other = tasks.first(where: { additions($0) != additions(first) }) else { return }
+    throw Failure(
+      .usage, at: "--datasets",
+      "\(settings.method.kind.rawValue) has other parameters for \(other.whole.name) than for \(first.whole.name)",
+      remedy: "evaluate them in two jobs")
+  }
+
+  private func tests(_ inputs: [TestInputs?], _ weights: [FoundWeights], _ model: CLIP) -> [JobTest] {
+    let base = BaseFingerprint.of(model)
+    return weights.indices.flatMap { index in
       inputs.enumerated().flatMap { place, inputs in
         (inputs?.sets ?? []).map { set in
           JobTest(
@@ -105,22 +150,14 @@ public struct EvaluationJob<Product: MatrixProduct> {
         }
       }
     }
-    return Inputs(
-      overlay: ModelOverlay(model, file, isShared: isShared, among: collectives), weights: weights,
-      transform: inputs.lazy.compactMap { $0?.transform }.first, tests: tests, missing: missing)
   }
 
-  /// Reads a data set; nil where it is not there and is to be left out.
-  private func dataset(
-    _ settings: RunSettings, _ model: CLIP, _ missing: inout [JobResults.Missing]
-  ) throws -> TestInputs? {
+  /// What `read` finds of a data set; nil where that is not there and is to be left out.
+  private func presence<Found>(
+    of settings: RunSettings, _ missing: inout [JobResults.Missing], _ read: (RunSettings) throws -> Found
+  ) throws -> Found? {
     do {
-      return try collectives.agree {
-        let inputs = try TestInputs(settings, model)
-        // One look per node is enough: its ranks see the same disks.
-        if collectives.nodeRank == 0 { try inputs.verifyImagesExist() }
-        return inputs
-      }
+      return try collectives.agree { try read(settings) }
     } catch let failure as Failure where failure.status == .missingInput && skipsMissing {
       let name = try settings.data.location().name
       report.warning("\(name) is left out: \(failure)")
@@ -134,27 +171,35 @@ public struct EvaluationJob<Product: MatrixProduct> {
   // MARK: Tests
 
   /// Tests one model on what is not finished.
-  private func test(_ index: Int, _ inputs: inout Inputs, _ ledger: EvaluationLedger?, _ writer: JobWriter?) throws {
+  private func test(_ index: Int, _ inputs: Inputs, _ ledger: EvaluationLedger?, _ writer: JobWriter?) throws {
     let all = inputs.tests
     let own = all.indices.filter { all[$0].weights == index }
     let flags = own.map { test -> UInt8 in ledger.map { $0.todo(test).isEmpty ? 0 : 1 } ?? 0 }
     let isOpen = try collectives.allGather(flags)[0]
     let open = zip(own, isOpen).filter { $1 == 1 }.map(\.0)
-    guard !open.isEmpty, let transform = inputs.transform else { return }
+    guard !open.isEmpty, let transform = inputs.transform, let model = inputs.overlay?.model else { return }
     environment.collectives.meter.place = "test of \(plan.weights[index].name)"
-    try inputs.overlay.lay(inputs.weights[index].tuned)
-    let model = inputs.overlay.model
-    let features = try ClassTexts(open.map { all[$0].set.prompts }).features(
-      model, collectives, by: environment.product)
-    // No weight changes during a test.
-    let frozen = model.freezing(.image, upTo: model.imageTower.depth, for: environment.product)
-    let sets = zip(open, features).map { test, features in
-      TestImages(all[test].set.dataset, all[test].items, by: NearestText(frozen, classFeatures: features))
-    }
+    try inputs.overlay?.lay(inputs.weights[index].tuned)
+    let sets = try images(open.map { all[$0] }, model)
     let evaluator = Evaluator(
       transform: transform, batchSize: batchSize,
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
     try evaluate(sets, open, evaluator, name: plan.weights[index].name, ledger, writer)
+  }
+
+  /// The images of tests, with what tells their classes apart.
+  private func images(_ tests: [JobTest], _ model: CLIP) throws -> [TestImages] {
+    // No weight changes during a test.
+    let frozen = model.freezing(.image, upTo: model.imageTower.depth, for: environment.product)
+    let scorings = tests.map { $0.method?.scoring(frozen, $0.set, by: environment.product) }
+    let plain = tests.indices.filter { scorings[$0] == nil }
+    let features = try ClassTexts(plain.map { tests[$0].set.prompts })
+      .features(model, collectives, by: environment.product)
+    let nearest = Dictionary(
+      uniqueKeysWithValues: zip(plain, features).map { ($0, NearestText(frozen, classFeatures: $1)) })
+    return tests.enumerated().map { index, test in
+      TestImages(test.set.dataset, test.items, by: scorings[index] ?? nearest[index]!)
+    }
   }
 
   private func evaluate(

@@ -20,7 +20,8 @@ public struct EvaluationPlan: Sendable {
     try Self.refuseTwice(try datasets.map { try $0.data.location().name }, "--datasets")
     for settings in datasets.dropFirst() where !settings.hasModel(of: datasets[0]) {
       throw Failure(
-        .usage, at: "model.path", "the data sets of one evaluation must be configured for the same model and precision",
+        .usage, at: "model.path",
+        "the data sets of one evaluation must be configured for the same model, method and precision",
         remedy: "evaluate them in two jobs")
     }
   }
@@ -35,7 +36,8 @@ public struct EvaluationPlan: Sendable {
 
 extension RunSettings {
   fileprivate func hasModel(of other: RunSettings) -> Bool {
-    model.path == other.model.path && model.options.tokenizer == other.model.options.tokenizer
+    model.path == other.model.path && method.kind == other.method.kind
+      && model.options.tokenizer == other.model.options.tokenizer
       && model.options.activation == other.model.options.activation && compute.precision == other.compute.precision
   }
 }

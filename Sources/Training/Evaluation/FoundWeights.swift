@@ -34,6 +34,17 @@ struct FoundWeights {
     }
   }
 
+  /// Throws where a linear probe, which knows its classes by their number alone, was trained on others.
+  func judgeClasses(of task: TaskInputs) throws {
+    guard task.method?.kind == .linearProbe, let tuned, let trained = tuned.description.classNames,
+      trained != task.whole.classNames
+    else { return }
+    throw Failure(
+      .badData, at: tuned.place,
+      "the linear probe was trained on the \(trained.count) classes of another data set than \(task.whole.name)",
+      remedy: "test it on the data set of its training")
+  }
+
   private static func hash(ofFile path: String) throws -> Hash128 {
     let file = try Descriptor.reading(path, what: "the delta file", remedy: "check the path")
     let size = try file.size()
@@ -50,27 +61,32 @@ struct FoundWeights {
 }
 
 /// A base model that weights are laid over, one after the other.
-struct ModelOverlay {
+final class ModelOverlay {
   let model: CLIP
   private let file: WeightsFile
+  private let method: (any TrainingMethod)?
   private let isShared: Bool
   private let collectives: any MessagePassing
   private var isBase = true
 
-  /// A model that was read from `file`; where `isShared`, into memory that the ranks of each host have in common.
-  init(_ model: CLIP, _ file: WeightsFile, isShared: Bool, among collectives: any MessagePassing) {
-    (self.model, self.file, self.isShared, self.collectives) = (model, file, isShared, collectives)
+  /// A model that was read for a task; where `isShared`, into memory that the ranks of each host have in common.
+  init(_ model: CLIP, _ task: TaskInputs, isShared: Bool, among collectives: any MessagePassing) {
+    (self.model, file, method, self.isShared, self.collectives) =
+      (model, task.weights, task.method, isShared, collectives)
   }
 
   /// Lays weights over the base, or brings the base back.
   ///
   /// No rank may be computing with the model. Throws the same `Failure` on all ranks. Collective: all ranks call this.
-  mutating func lay(_ tuned: TunedWeights?) throws {
+  func lay(_ tuned: TunedWeights?) throws {
     // Nobody writes before everybody has come here.
     try collectives.barrier()
     try collectives.agree {
       guard !isShared || collectives.nodeRank == 0 else { return }
-      if !isBase { try file.read(into: model.parameters) }
+      if !isBase {
+        try file.read(into: model.parameters)
+        method?.initialize(model)
+      }
       if let tuned { try model.apply(tuned, base: file.source.name) }
     }
     isBase = tuned == nil

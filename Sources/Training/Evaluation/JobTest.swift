@@ -8,6 +8,8 @@ struct JobTest {
   let weights: Int
   let dataset: Int
   let set: TestInputs.TestSet
+  /// What tells classes apart; nil for the model's own way, image against prompts.
+  let method: (any TrainingMethod)?
   let template: String
   let task: String
   /// Hash of all that the outcome depends on.
@@ -18,13 +20,16 @@ struct JobTest {
     _ base: Hash128, _ tuned: Hash128?, batchSize: Int
   ) {
     (self.weights, self.dataset, self.set) = (weights, dataset, set)
-    (template, task) = ("\(inputs.template)", settings.task.rawValue)
+    // The model itself is tested as CLIP is, and so are models of which only weights were tuned.
+    method = tuned != nil && inputs.method?.kind.tunesModel == false ? inputs.method : nil
+    task = settings.task.rawValue
     let provenance = ResultProvenance(inputs, settings, weights: base, tunedWeights: tuned)
+    template = provenance.template
     var stream = HashStream()
     for text in [
       provenance.weights, provenance.tunedWeights ?? "", inputs.whole.name, set.name, provenance.classNames,
       provenance.testImages[set.name]!, provenance.template, provenance.prompts[set.name]!, provenance.preprocessing,
-      provenance.precision.compute,
+      provenance.precision.compute, method.map { "\($0)" } ?? "",
     ] { stream.append(text: text) }
     // Images that pass the model together round together.
     stream.append(number: batchSize)

@@ -5,7 +5,6 @@ import Diagnostics
 import Foundation
 import Kernels
 import Optimization
-import SkipTuning
 
 /// The CLIP that is adapted.
 struct ModelSettings: Sendable {
@@ -29,41 +28,6 @@ struct ModelSettings: Sendable {
   ///
   /// Throws `Failure` where there is none.
   func source() throws -> ModelSource { try ModelSource(path, options: options) }
-}
-
-/// What is skipped.
-struct MethodSettings: Sendable {
-  var startLayer: Int
-  var classSkip: ClassSkip.Settings
-  /// Draws the mask; nil for the run's seed.
-  var maskSeed: Int?
-  /// Entries of 0 and 1 over rank positions that replace the drawn mask.
-  var mask: [Bool]?
-
-  init(_ reader: SettingsReader) throws {
-    startLayer = try reader.integer(
-      "start_layer", default: 6, in: 0...,
-      "first trained block of both encoders (omega); the number of blocks trains only the heads")
-    (classSkip, maskSeed, mask) = try reader.section("class_skip", "CSkip: the classes that a batch trains against") {
-      reader in
-      var settings = ClassSkip.Settings()
-      settings.ratio = try reader.number(
-        "ratio", default: settings.ratio, in: .above(0),
-        "share of the classes always kept (r), or above 1 their number; 1 keeps all classes")
-      settings.cap = try reader.integer("cap", default: settings.cap, in: 1..., "most classes that are always kept")
-      settings.lambda = try reader.number(
-        "lambda", default: settings.lambda, in: .above(0),
-        "how slowly the chance of keeping a class falls with its rank")
-      settings.redraw = try reader.choice(
-        "redraw", default: settings.redraw, "when the mask over rank positions is drawn")
-      let seed = try reader.optionalInteger(
-        "seed", in: 0...Int(UInt32.max), "draws the mask; default: the run's seed")
-      let mask = try reader.integers(
-        "mask", default: [], in: 0...1,
-        "mask over rank positions, 1 for kept, instead of a drawn one; for comparing runs")
-      return (settings, seed, mask.isEmpty ? nil : mask.map { $0 == 1 })
-    }
-  }
 }
 
 /// Images per step, and their order.

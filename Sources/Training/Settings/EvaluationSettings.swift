@@ -13,6 +13,8 @@ struct EvaluationSettings: Sendable {
   var batchSize: Int
   var zeroShot: Bool
   var tuned: Bool
+  /// Prompts whose mean features describe a class; none for the prompt of the data.
+  var templates: [String]
   var schedule: TestSchedule
   var onMissingData: Rule
 
@@ -21,6 +23,13 @@ struct EvaluationSettings: Sendable {
       "batch_size", default: 32, in: 1...4096, "images of each rank that pass the model together")
     zeroShot = try reader.boolean("zero_shot", default: true, "whether the untuned model is tested first")
     tuned = try reader.boolean("tuned", default: true, "whether the tuned model is tested at the end")
+    templates = try reader.strings(
+      "templates", default: [], example: "a photo of a {}.",
+      "prompts whose mean text feature describes a class in tests; without any, data.template does")
+    try reader.require(
+      templates.allSatisfy { (try? PromptTemplate($0)) != nil }, about: "templates",
+      "must each hold {} exactly once, where the class name goes",
+      remedy: "write for example [\"a photo of a {}.\", \"a drawing of a {}.\"]")
     schedule = try Self.schedule(reader)
     onMissingData = try reader.choice(
       "on_missing_data", default: Rule.fail,

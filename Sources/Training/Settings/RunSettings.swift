@@ -81,7 +81,7 @@ public struct RunSettings: Sendable {
     data = try reader.section("data", "the images and their classes") { reader in
       try DataSettings(reader, isRequired: purpose != .plan)
     }
-    method = try reader.section("method", "what is skipped", MethodSettings.init)
+    method = try reader.section("method", "what is trained, and what is skipped", MethodSettings.init)
     batch = try reader.section("batch", "images per step, and their order") { reader in
       try BatchSettings(reader, isRequired: purpose == .training || purpose == .plan)
     }
