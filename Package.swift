@@ -106,7 +106,10 @@ let package = Package(
       ["Diagnostics", "Files", "StrictJSON", "Kernels", "CLIPModel", "SkipTuning", "Reporting"]),
     module(
       "MachineBenchmark",
-      ["Tensors", "CKernels", "Kernels", "Collectives", "CLIPModel", "Planning", "Reporting"]),
+      [
+        "Tensors", "CKernels", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization", "Datasets",
+        "Planning", "Reporting",
+      ]),
     module(
       "Training",
       [
@@ -145,6 +148,15 @@ let package = Package(
         "TestSupport",
       ],
       path: "Tests/Scenarios", swiftSettings: swiftSettings),
+    // Linked where allocations are counted, and nowhere else: it replaces malloc.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter", cSettings: cSettings),
+    .executableTarget(
+      name: "skiptune-allocations",
+      dependencies: [
+        "AllocationCounter", "Tensors", "Kernels", "MatrixBackends", "CLIPModel", "SkipTuning", "Optimization",
+        "Planning",
+      ],
+      path: "Tests/Allocations", swiftSettings: swiftSettings),
     tests("DiagnosticsTests", ["Diagnostics"]),
     tests("TensorsTests", ["Tensors"]),
     tests("FilesTests", ["Diagnostics", "Files"]),

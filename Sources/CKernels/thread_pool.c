@@ -138,14 +138,15 @@ void skt_pool_destroy(skt_pool *pool) {
 size_t skt_pool_threads(const skt_pool *pool) { return pool->worker_count + 1; }
 
 static void publish(skt_pool *pool, size_t count, void (*body)(void *, size_t, size_t), void *context) {
-  const uint64_t number = (atomic_load(&pool->ticket) >> 32) + 1;
-  // No index can be claimed while the loop is described.
-  atomic_store(&pool->ticket, number << 32 | kIndices);
+  const uint64_t last = atomic_load(&pool->ticket) >> 32;
+  // No index can be claimed while the loop is described. The number stays: a thread that saw a new one too early would find
+  // nothing to do, and wait for the loop after this.
+  atomic_store(&pool->ticket, last << 32 | kIndices);
   atomic_store_explicit(&pool->body, body, memory_order_relaxed);
   atomic_store_explicit(&pool->context, context, memory_order_relaxed);
   atomic_store_explicit(&pool->count, (uint32_t)count, memory_order_relaxed);
   atomic_store(&pool->done, 0);
-  atomic_store(&pool->ticket, number << 32);
+  atomic_store(&pool->ticket, (last + 1) << 32);
   if (atomic_load(&pool->sleepers) > 0) {
     pthread_mutex_lock(&pool->lock);
     pthread_cond_broadcast(&pool->begun);

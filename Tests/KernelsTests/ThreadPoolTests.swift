@@ -38,6 +38,30 @@ import Testing
     }
   }
 
+  /// Loops in quick succession, which threads that are still awake wait for: no thread misses one.
+  ///
+  /// Each call waits for the others to begin, so a loop with a thread less would not end by itself.
+  @Test(arguments: [2, 3]) func everyThreadComesToEveryLoop(threads: Int) {
+    let pool = ThreadPool(threads: threads)
+    let missed = Counts(1)
+    for _ in 0..<2000 {
+      let begun = Atomic<Int>(0)
+      let limit = ContinuousClock.now + .seconds(5)
+      pool.run(threads) { _, _ in
+        begun.add(1, ordering: .relaxed)
+        while begun.load(ordering: .relaxed) < threads {
+          if ContinuousClock.now > limit {
+            missed.add(0)
+            return
+          }
+          sched_yield()
+        }
+      }
+      guard missed.values == [0] else { break }
+    }
+    #expect(missed.values == [0])
+  }
+
   /// A loop inside a loop, and loops of several threads at once, are done by who asks for them.
   @Test func loopsNestAndCollide() {
     let pool = ThreadPool(threads: 3)
