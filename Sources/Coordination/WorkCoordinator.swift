@@ -1,7 +1,11 @@
 import Collectives
+import Foundation
 
 /// Rank 0: hands work out, is told the results, and works itself unless it is dedicated.
 final class WorkCoordinator {
+  /// Microseconds between two looks of a coordinator that does nothing else.
+  private static let pause: UInt32 = 2000
+
   private let collectives: any MessagePassing
   private let channel: WorkChannel
   private let onResult: (WorkChunk, [UInt8]) throws -> Void
@@ -41,6 +45,8 @@ final class WorkCoordinator {
       var heard = false
       try collectives.wait(in: "wait for \(words(of: peers))") {
         heard = try serve()
+        // Ranks ask one batch ahead, so an answer may take its time.
+        if !heard, !works { usleep(Self.pause) }
         return heard
       }
     }

@@ -10,6 +10,8 @@ final class EvaluationLedger {
   /// Chunks of each test, ascending.
   private(set) var outcomes: [[ImageOutcomes]]
   private let journal: EvaluationJournal?
+  /// Tests by identity: the same weights may have been named in two ways.
+  private let places: [String: [Int]]
   /// Lines of the journal that count for nothing.
   let damagedLines: Int
 
@@ -17,6 +19,7 @@ final class EvaluationLedger {
   init(_ tests: [JobTest], batchSize: Int, in directory: JobDirectory?) throws {
     self.tests = tests
     outcomes = tests.map { _ in [] }
+    places = Dictionary(grouping: tests.indices) { tests[$0].identity }
     guard let file = directory?.url.appending(path: EvaluationJournal.name) else {
       (journal, damagedLines) = (nil, 0)
       return
@@ -24,10 +27,8 @@ final class EvaluationLedger {
     let (entries, damaged) = try EvaluationJournal.read(file)
     damagedLines = damaged
     journal = try EvaluationJournal(appendingTo: file)
-    let places = Dictionary(tests.enumerated().map { ($1.identity, $0) }) { first, _ in first }
     for entry in entries {
-      guard let test = places[entry.test] else { continue }
-      take(entry.outcomes, test, batchSize: batchSize)
+      for test in places[entry.test] ?? [] { take(entry.outcomes, test, batchSize: batchSize) }
     }
   }
 
@@ -65,7 +66,7 @@ final class EvaluationLedger {
   /// Notes what came of some images, on the disk first.
   func add(_ chunk: ImageOutcomes, to test: Int) throws {
     try journal?.append(EvaluationJournal.Entry(test: tests[test].identity, outcomes: chunk))
-    insert(chunk, test)
+    for place in places[tests[test].identity]! { insert(chunk, place) }
     if todo(test).isEmpty { try journal?.synchronize() }
   }
 
