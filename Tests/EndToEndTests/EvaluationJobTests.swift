@@ -190,6 +190,7 @@ extension EndToEnd {
       try #require(outcome.status != 0, "the job was done before its rank was lost")
       let words = signal == SIGKILL ? "process rank \(victim)" : "rank \(victim) on host "
       #expect(outcome.stderr.contains(words), "\(outcome.stderr)")
+      #expect(try setting.results("out")["state"]?.string == "partial")
       let before = setting.journal("out")
       let again = try Program.run(ranks: 3, arguments, environment: Self.oneThread)
       try #require(again.status == 0, "\(again.stderr)")
