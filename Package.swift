@@ -71,6 +71,7 @@ let package = Package(
     module("Collectives", ["Diagnostics", "Tensors"]),
     module("MPICollectives", ["Diagnostics", "Collectives", "CMPIShims"]),
 
+    module("Coordination", ["Diagnostics", "Collectives"]),
     module("GradientExchange", ["Diagnostics", "Tensors", "Kernels", "Collectives"]),
 
     // Checkpoints.
@@ -99,7 +100,7 @@ let package = Package(
       ["Diagnostics", "StrictJSON", "Collectives", "ShardFiles", "Datasets", "Reporting"]),
     module(
       "Evaluation",
-      ["Diagnostics", "Tensors", "Kernels", "Collectives", "CLIPModel", "Datasets"]),
+      ["Diagnostics", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "Datasets"]),
     module(
       "Planning",
       ["Diagnostics", "Files", "StrictJSON", "Kernels", "CLIPModel", "SkipTuning", "Reporting"]),
@@ -112,8 +113,9 @@ let package = Package(
     module(
       "Training",
       [
-        "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
-        "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles",
+        "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "SkipTuning",
+        "Optimization", "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors",
+        "ShardFiles",
         "Checkpoints", "StrictJSON", "TunedModels", "Planning",
       ]),
     module(
@@ -163,6 +165,7 @@ let package = Package(
     tests("ConfigurationTests", ["Diagnostics", "Configuration"]),
     tests("KernelsTests", ["Tensors", "Kernels", "MatrixBackends"]),
     tests("CollectivesTests", ["Diagnostics", "Tensors", "Collectives"]),
+    tests("CoordinationTests", ["Diagnostics", "Collectives", "Coordination"]),
     tests("GradientExchangeTests", ["Diagnostics", "Tensors", "Kernels", "Collectives", "GradientExchange"]),
     tests("ShardFilesTests", ["Diagnostics", "Files", "Tensors", "CKernels", "CXXHash", "ShardFiles"]),
     tests(
