@@ -9,7 +9,7 @@ public final class Arena {
   private let chunkCount: Int
 
   /// An empty arena that grows by at least `chunkCount` floats at a time.
-  public init(chunkCount: Int = 1 << 22) { self.chunkCount = chunkCount }
+  public init(chunkCount: Int = 1 << 24) { self.chunkCount = chunkCount }
 
   /// Bytes held, used or not.
   public var capacityInBytes: Int { chunks.reduce(0) { $0 + $1.count } * MemoryLayout<Float>.stride }

@@ -52,7 +52,8 @@ extension TrainingRun {
     }
     let parts: [(String, Int)] = [
       ("weights", peak.step.weights + peak.roundedWeights),
-      ("gradients and momentum", peak.step.gradients + peak.step.momentum), ("activations", peak.activations),
+      ("gradients and momentum", peak.step.gradients + peak.step.momentum + peak.neighbours),
+      ("activations", peak.activations),
       ("what a checkpoint saves", peak.snapshot), ("program and libraries", PeakMemory.program),
     ]
     return [
@@ -92,6 +93,7 @@ extension TrainingRun {
     return PeakMemory(
       model.configuration, step, startLayer: trainsEmbeddings ? 0 : trained.startLayer,
       ownedParameters: (trained.count + ranks - 1) / ranks,
+      neighbours: sharesParameters ? collectives.nodeSize - 1 : 0,
       PeakMemory.Run(
         testImages: settings.evaluation.tuned ? min(settings.evaluation.batchSize, largestTestShare(inputs)) : nil,
         savesCheckpoints: settings.checkpoint.isEnabled, makesFeaturesAgain: hasSecondEpoch && !trainsEmbeddings), way)

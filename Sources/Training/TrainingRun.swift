@@ -305,7 +305,7 @@ public struct TrainingRun<Product: MatrixProduct> {
   }
 
   /// Whether the ranks of a host have one copy of the weights; the same on all ranks, also one that is alone on its host.
-  private var sharesParameters: Bool {
+  var sharesParameters: Bool {
     settings.exchange.mode == .sharded && settings.exchange.twoLevel && collectives.hasSharedHosts
   }
 

@@ -23,6 +23,8 @@ public struct PeakMemory: Sendable, Equatable {
   public var step: StepMemory
   /// Copies of frozen blocks' weights, where products do not read these as they are.
   public var roundedWeights: Int
+  /// Gradients of other ranks of the host that this rank sums: memory that they share.
+  public var neighbours: Int
   /// What is being saved while training goes on.
   public var snapshot: Int
   /// Activations of frozen blocks, and decoded images: of making features or of a test.
@@ -39,15 +41,15 @@ public struct PeakMemory: Sendable, Equatable {
 
   /// All of it.
   public var total: Int {
-    Self.program + step.total - step.activations + activations + roundedWeights + snapshot
+    Self.program + step.total - step.activations + activations + roundedWeights + neighbours + snapshot
   }
 
   /// The peak of a rank whose steps take `step`, from `startLayer` on.
   ///
-  /// `ownedParameters` of the trained parameters are saved by this rank.
+  /// `ownedParameters` of the trained parameters are saved by this rank, which shares memory with `neighbours` others.
   public init(
-    _ configuration: CLIPConfiguration, _ step: StepMemory, startLayer: Int, ownedParameters: Int, _ run: Run,
-    _ way: StepMemory.Way
+    _ configuration: CLIPConfiguration, _ step: StepMemory, startLayer: Int, ownedParameters: Int, neighbours: Int,
+    _ run: Run, _ way: StepMemory.Way
   ) {
     let (tower, depth) = (configuration.work(.image), configuration.vision.depth)
     self.step = step
@@ -62,6 +64,7 @@ public struct PeakMemory: Sendable, Equatable {
     self.passing = max(features, test)
     passesBeside = test > features || run.makesFeaturesAgain
     roundedWeights = (startLayer + (run.testImages == nil ? 0 : depth)) * tower.roundedWeights(way)
+    self.neighbours = neighbours * step.gradients / (neighbours + 1)
     snapshot = run.savesCheckpoints ? 2 * MemoryLayout<Float>.stride * ownedParameters : 0
   }
 
