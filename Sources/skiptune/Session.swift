@@ -33,6 +33,7 @@ struct Session {
   ///
   /// Never returns: the process ends with 0, or with the status of the failure, which one rank speaks of.
   static func run(logLevel: String, _ body: (Session) throws -> Void) throws -> Never {
+    ProcessHeap.keepFreedMemory()
     let collectives = try MPICollectives.initialize()
     let level = Result { try ConsoleLog.level(named: logLevel) }
     let console = ConsoleOutput.standardError()

@@ -47,6 +47,11 @@ void skt_from_bf16(float *x, const uint16_t *q, size_t count);
 
 // triad.c
 
+// heap.c
+
+/// From now on, malloc keeps what is given back to it for the next who asks, up to 32 MB at a time.
+void skt_keep_freed_memory(void);
+
 /// a[i] = b[i] + scale * c[i]: measures what the memory gives
 void skt_triad(float *a, const float *b, const float *c, float scale, size_t count);
 
