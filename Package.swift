@@ -93,6 +93,8 @@ let package = Package(
     module("Datasets", ["Diagnostics", "Files", "Tensors", "StrictJSON", "CImageShims", "RestrictedPickle"]),
 
     // The program.
+    module("EventFiles", ["Diagnostics", "Files"]),
+    module("RunRecords", ["Diagnostics", "Files", "StrictJSON"]),
     module("Reporting", ["Diagnostics", "Files", .product(name: "Logging", package: "swift-log")]),
     module(
       "DatasetVerification",
@@ -114,7 +116,7 @@ let package = Package(
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
         "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles",
-        "Checkpoints", "StrictJSON", "TunedModels",
+        "Checkpoints", "StrictJSON", "TunedModels", "EventFiles",
       ]),
     module(
       "Protocols",
@@ -188,6 +190,7 @@ let package = Package(
     tests("ZipFilesTests", ["Diagnostics", "Files", "ZipFiles"]),
     tests(
       "TorchArchivesTests", ["Diagnostics", "Files", "Tensors", "Safetensors", "RestrictedPickle", "TorchArchives"]),
+    tests("EventFilesTests", ["Diagnostics", "EventFiles"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",

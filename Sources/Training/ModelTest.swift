@@ -27,36 +27,42 @@ struct ModelTest<Product: MatrixProduct> {
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
     var matrices: [String: ConfusionMatrix] = [:]
     var seconds: [String: Double] = [:]
+    var files = TestFiles(name)
     // No weight changes during a test.
     let model = inputs.model.freezing(.image, upTo: inputs.model.imageTower.depth, for: environment.product)
     for set in inputs.sets {
       var time: Duration = .zero
       matrices[set.name] = try timed(&time) {
         let scoring = isTuned ? inputs.method?.scoring(model, set, by: environment.product) : nil
-        return try test(set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product))
+        return try test(
+          set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product), &files)
       }
       seconds[set.name] = time.inSeconds
     }
     let result = TimedTest(outcome: RunResults.TestOutcome(matrices), seconds: seconds)
     record(result, name)
+    report.write(files)
     return result
   }
 
   private func test(
-    _ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>, _ scoring: any ClassScoring
+    _ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>, _ scoring: any ClassScoring,
+    _ files: inout TestFiles
   ) throws -> ConfusionMatrix {
     let items = set.dataset.test
     environment.collectives.meter.place = "\(name) test"
     report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
+    var outcomes: [ImageOutcomes] = []
     let matrix = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
       try evaluator.evaluate(
-        items, of: set.dataset, by: scoring, environment.collectives
+        items, of: set.dataset, by: scoring, environment.collectives, onOutcomes: { outcomes.append($0) }
       ) { done, count in
         // This rank's share stands for all.
         report.update(items.count * done / max(1, count))
         try StopSignal.check()
       }
     }
+    files.add(set, matrix, outcomes)
     report.finishProgress(note: "accuracy \(Readable.fixed(100 * (matrix.accuracy ?? .nan), 2))%")
     return matrix
   }

@@ -95,6 +95,7 @@ struct TrainingLoop<Product: MatrixProduct> {
       try stop(outcome)
     }
     outcome.extraction += extraction
+    report.recordFeatures(seconds: extraction.inSeconds)
     let time = try runSteps(
       shares, features, firstImage: firstImage - extracted.lowerBound, batchCount: plan.count, &outcome)
     return
