@@ -96,6 +96,7 @@ let package = Package(
     module("EventFiles", ["Diagnostics", "Files"]),
     module("RunRecords", ["Diagnostics", "Files", "StrictJSON"]),
     module("Reporting", ["Diagnostics", "Files", .product(name: "Logging", package: "swift-log")]),
+    module("HTMLReport", ["StrictJSON", "RunRecords", "Reporting"]),
     module(
       "DatasetVerification",
       ["Diagnostics", "StrictJSON", "Collectives", "ShardFiles", "Datasets", "Reporting"]),
@@ -116,7 +117,7 @@ let package = Package(
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
         "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles",
-        "Checkpoints", "StrictJSON", "TunedModels", "EventFiles",
+        "Checkpoints", "StrictJSON", "TunedModels", "EventFiles", "HTMLReport", "RunRecords",
       ]),
     module(
       "Protocols",
@@ -191,6 +192,8 @@ let package = Package(
     tests(
       "TorchArchivesTests", ["Diagnostics", "Files", "Tensors", "Safetensors", "RestrictedPickle", "TorchArchives"]),
     tests("EventFilesTests", ["Diagnostics", "EventFiles"]),
+    tests("RunRecordsTests", ["Diagnostics", "RunRecords"]),
+    tests("HTMLReportTests", ["RunRecords", "HTMLReport"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",

@@ -112,15 +112,25 @@ final class RunReport {
   /// The file or folder of that name in the run directory; nil on ranks that do not write.
   func file(_ name: String) -> URL? { directory?.file(name) }
 
-  /// Writes results.json and a table, and marks the run as finished.
-  func complete(_ results: RunResults) throws {
+  /// Writes results.json, a table and, where the run `describes` itself, a page, and marks the run as finished.
+  func complete(_ results: RunResults, describes: Bool) throws {
     guard let directory else { return }
     try metrics?.synchronize()
     try events?.synchronize()
     try directory.writeAtomically(try results.json(), "results.json")
     try directory.writeAtomically(Data(results.table.markdown.utf8), "results.md")
+    if describes { describe(directory) }
     try directory.complete()
     log.info("results are in \(directory.url.path)")
+  }
+
+  /// Writes report.html. The run is worth no less without it.
+  private func describe(_ directory: RunDirectory) {
+    do {
+      try directory.writeAtomically(Data(RunPage.html([directory.url.path]).utf8), "report.html")
+    } catch {
+      warning("report.html is not written: \(error)")
+    }
   }
 
   private func attempt(_ body: () throws -> Void) {

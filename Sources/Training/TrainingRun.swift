@@ -127,7 +127,7 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   private func finish(_ results: RunResults, _ runTrace: RunTrace?) throws -> RunResults {
     try runTrace?.finish(version: environment.version)
-    try collectives.agree { try report.complete(results) }
+    try collectives.agree { try report.complete(results, describes: settings.output.report) }
     return results
   }
 
