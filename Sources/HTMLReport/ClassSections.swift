@@ -54,7 +54,8 @@ extension ReportPage {
   private func changeTable(_ title: String, _ changes: [ClassChange], none: String) -> Markup {
     guard !changes.isEmpty else { return "<div><h3>\(title)</h3><p class=\"note\">\(none)</p></div>\n" }
     let table = Table(
-      columns: ["class", "images", "untuned", "tuned", "change"], rows: changes.map { Array(row($0).dropFirst()) })
+      columns: ["class", "untuned", "tuned", "change"],
+      rows: changes.map { change in [1, 3, 4, 5].map { row(change)[$0] } })
     return "<div><h3>\(title)</h3>\(table.markup)</div>\n"
   }
 

@@ -28,51 +28,82 @@ extension ReportPage {
     add("peak memory per rank") { $0.cost("peak_memory_bytes").map { Readable.bytes(Int($0)) } }
     add("ranks") { run in
       run.fact("ranks").map {
-        "\($0) on \(run.fact("hosts") ?? "?") hosts, \(run.fact("threads_per_rank") ?? "?") threads each"
+        "\($0), on \(counted(run.fact("hosts"), "host")), of \(counted(run.fact("threads_per_rank"), "thread"))"
       }
     }
-    let charts = finished.map { index, run in
-      Bars(title: isComparison ? "Time, \(run.name)" : "Time", bars: phases(run, color(index))).markup
-    }
-    return section(
-      "Cost", finished.isEmpty ? [] : [table.markup, "<div class=\"columns\">\(charts)</div>\n"])
+    if !finished.isEmpty, isComparison { addTimes(to: &table) }
+    let charts = isComparison ? [] : finished.map { Bars(title: "Time", bars: bars(times($0.run))).markup }
+    return section("Cost", finished.isEmpty ? [] : [table.markup] + charts)
   }
 
-  private func phases(_ run: RunRecord, _ color: Int) -> [Bars.Bar] {
-    let parts =
-      [("features", run.cost("extraction_seconds")), ("steps", run.cost("step_seconds"))]
+  /// Seconds by phase.
+  private func times(_ run: RunRecord) -> [(name: String, value: Double)] {
+    [("features", run.cost("extraction_seconds")), ("steps", run.cost("step_seconds"))]
       .compactMap { name, value in value.map { (name, $0) } }
-      + run.costs("test_seconds").map { ("test, \($0.name)", $0.value) }
-    return parts.map { Bars.Bar(name: $0.0, value: $0.1, words: Readable.seconds($0.1), color: color) }
+      + run.costs("test_seconds").map { ("test, \($0.name)", $0.value) }.sorted { $0.0 < $1.0 }
+  }
+
+  private func addTimes(to table: inout Table) {
+    table.rows += rows(finished.map { times($0.run) }, Readable.seconds)
+  }
+
+  /// Values of each finished run by name.
+  private func rows(
+    _ values: [[(name: String, value: Double)]], prefix: String = "", _ words: (Double) -> String
+  ) -> [[Table.Cell]] {
+    var seen: Set<String> = []
+    return values.flatMap { $0.map(\.name) }.filter { seen.insert($0).inserted }.map { name in
+      [Table.Cell(prefix + name)]
+        + values.map { run in Table.Cell(run.first { $0.name == name }.map { words($0.value) } ?? "") }
+    }
+  }
+
+  private func bars(_ values: [(name: String, value: Double)]) -> [Bars.Bar] {
+    values.map { Bars.Bar(name: $0.name, value: $0.value, words: Readable.seconds($0.value), color: 1) }
+  }
+
+  private func counted(_ count: String?, _ unit: String) -> String {
+    "\(count ?? "?") \(unit)\(count == "1" ? "" : "s")"
   }
 
   var traffic: Markup {
-    let charts = finished.flatMap { index, run -> [Markup] in
-      let suffix = isComparison ? ", \(run.name)" : ""
-      var bytes = run.costs("reduced_bytes_per_step").map { (words($0.name), $0.value) }
-      if let full = run.cost("full_fine_tuning_bytes_per_step"), !bytes.isEmpty {
-        bytes.append(("full fine-tuning", full))
+    guard isComparison else {
+      let charts = finished.flatMap {
+        [
+          Bars(title: "Bytes per step", bars: byteBars($0.run)).markup,
+          Bars(title: "Exchange per step, with waiting", bars: bars(exchangeTimes($0.run))).markup,
+        ]
       }
-      if let sent = run.cost("sent_bytes_per_step"), sent > 0 { bytes.append(("sent to other hosts", sent)) }
-      let times = run.costs("exchange_seconds_per_step").filter { $0.value > 0 }
-      return [
-        Bars(
-          title: "Bytes reduced per step" + suffix,
-          bars: bytes.map { name, value in
-            Bars.Bar(
-              name: name, value: value, words: Readable.bytes(Int(value)),
-              color: name == "full fine-tuning" ? 0 : color(index))
-          }
-        ).markup,
-        Bars(
-          title: "Exchange per step, with waiting" + suffix,
-          bars: times.map {
-            Bars.Bar(name: words($0.name), value: $0.value, words: Readable.seconds($0.value), color: color(index))
-          }
-        ).markup,
-      ]
+      return section("Traffic", charts.allSatisfy(\.text.isEmpty) ? [] : ["<div class=\"columns\">\(charts)</div>\n"])
     }
-    return section("Traffic", charts.allSatisfy(\.text.isEmpty) ? [] : ["<div class=\"columns\">\(charts)</div>\n"])
+    var table = Table(columns: ["per step"] + finished.map(\.run.name))
+    table.rows =
+      rows(finished.map { bytes($0.run) }) { Readable.bytes(Int($0)) }
+      + rows(finished.map { exchangeTimes($0.run) }, prefix: "time of ", Readable.seconds)
+    return section("Traffic", table.rows.isEmpty ? [] : [table.markup])
+  }
+
+  private static let fullFineTuning = "full fine-tuning"
+
+  /// Bytes of a step by purpose; none where nothing was trained.
+  private func bytes(_ run: RunRecord) -> [(name: String, value: Double)] {
+    let reduced = run.costs("reduced_bytes_per_step").map { (words($0.name), $0.value) }
+    guard !reduced.isEmpty else { return [] }
+    let sent = run.cost("sent_bytes_per_step").map { [("sent to other hosts", $0)] } ?? []
+    let full = run.cost("full_fine_tuning_bytes_per_step").map { [(Self.fullFineTuning, $0)] } ?? []
+    return reduced + sent.filter { $0.1 > 0 } + full
+  }
+
+  private func byteBars(_ run: RunRecord) -> [Bars.Bar] {
+    bytes(run).map {
+      Bars.Bar(
+        name: $0.name, value: $0.value, words: Readable.bytes(Int($0.value)),
+        color: $0.name == Self.fullFineTuning ? 0 : 1)
+    }
+  }
+
+  private func exchangeTimes(_ run: RunRecord) -> [(name: String, value: Double)] {
+    run.costs("exchange_seconds_per_step").filter { $0.value > 0 }.map { (words($0.name), $0.value) }
   }
 
   private func words(_ name: String) -> String { name.replacing("_", with: " ") }

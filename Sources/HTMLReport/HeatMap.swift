@@ -10,7 +10,7 @@ struct HeatMap {
 
   private static let labelLength = 16
 
-  private var cell: Double { names.count <= 12 ? 28 : names.count <= 24 ? 20 : 14 }
+  private var cell: Double { names.count <= 12 ? 34 : names.count <= 24 ? 20 : 14 }
   private var fontSize: Double { min(12, cell - 2) }
   private var margin: Double {
     10 + Double(min(Self.labelLength, names.map(\.count).max() ?? 0)) * fontSize * 0.58
@@ -19,9 +19,8 @@ struct HeatMap {
 
   /// The square, scrolled sideways on small screens where it has many classes.
   var markup: Markup {
-    let wide: Markup = names.count > 12 ? " style=\"min-width:\(min(side, 560))px\"" : .empty
     return """
-      <div class="scroll"><svg class="heat" viewBox="0 0 \(side) \(side)" width="\(side)"\(wide) role="img" \
+      <div class="scroll"><svg class="heat\(names.count > 12 ? "" : " fits")" viewBox="0 0 \(side) \(side)" width="\(side)" role="img" \
       aria-label="confusion matrix" font-size="\(fontSize)">
       \(labels)\(names.indices.flatMap { row in names.indices.map { cell(row, $0) } })</svg></div>
 

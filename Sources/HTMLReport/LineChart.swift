@@ -36,7 +36,7 @@ struct LineChart {
 
   /// The chart with its heading; nothing where no point is finite.
   var markup: Markup {
-    let points = lines.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite }
+    let points = lines.flatMap(\.points).filter(Self.canBeDrawn)
     guard !points.isEmpty else { return .empty }
     let scale = Scale(points, fromZero: fromZero)
     return """
@@ -46,6 +46,9 @@ struct LineChart {
 
       """
   }
+
+  /// Whether a point has a place; axes of larger numbers have no ticks.
+  private static func canBeDrawn(_ point: (x: Double, y: Double)) -> Bool { abs(point.x) < 1e60 && abs(point.y) < 1e60 }
 
   private var legend: Markup {
     guard !keys.isEmpty else { return .empty }
@@ -76,7 +79,7 @@ struct LineChart {
   }
 
   private func line(_ line: Line, _ scale: Scale) -> Markup {
-    let places = line.points.filter { $0.x.isFinite && $0.y.isFinite }.map { (scale.place($0.x, $0.y), $0) }
+    let places = line.points.filter(Self.canBeDrawn).map { (scale.place($0.x, $0.y), $0) }
     let path = places.enumerated().map { index, place -> Markup in
       "\(index == 0 ? "M" : "L")\(place.0.x) \(place.0.y)"
     }
@@ -117,9 +120,9 @@ struct LineChart {
     init(_ values: [Double], fromZero: Bool, count: Int) {
       var low = fromZero ? min(0, values.min()!) : values.min()!
       var high = values.max()!
-      if high <= low {
-        (low, high) = (fromZero ? low : low - max(1e-9, abs(low)) / 10, high + max(1e-9, abs(high)) / 10)
-      }
+      let least = max(1e-9, 1e-9 * max(abs(low), abs(high)))
+      // A range is needed, also of equal values.
+      if high - low < least { (low, high) = (fromZero ? low : low - least, high + least) }
       let rough = (high - low) / Double(count)
       let power = pow(10, floor(log10(rough)))
       let step = power * ([1, 2, 5].first { $0 * power >= rough } ?? 10)

@@ -1,5 +1,6 @@
-/// A piece of a page. What is put into its literals is escaped, unless it is markup itself.
+/// A piece of a page.
 ///
+/// What is put into its literals is escaped, unless it is markup itself.
 /// The text is well-formed XML and HTML at once: elements are closed, attributes quoted.
 public struct Markup: ExpressibleByStringInterpolation, Sendable {
   /// The characters of the page.

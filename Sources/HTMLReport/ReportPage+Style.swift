@@ -40,10 +40,11 @@ extension ReportPage {
     .key.dashed{border-top-style:dashed}
     .key.c0{color:var(--c0)}.key.c1{color:var(--c1)}.key.c2{color:var(--c2)}.key.c3{color:var(--c3)}
     .key.c4{color:var(--c4)}.key.c5{color:var(--c5)}
+    .bars{max-width:620px}
     .bars ul{list-style:none;padding:0;margin:0 0 .6rem}
     .bar{display:grid;grid-template-columns:minmax(0,8.5rem) 1fr 5.2rem;gap:8px;align-items:center;margin:3px 0;
     font-size:.9rem}
-    .bar-name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+    .bar-name{overflow-wrap:anywhere;line-height:1.25}
     .bar-track{position:relative;height:16px;background:var(--empty);border-radius:3px}
     .bar-fill{position:absolute;inset:0 auto 0 0;border-radius:3px;min-width:1px}
     .bar-mark{position:absolute;top:-3px;bottom:-3px;width:2px;background:var(--fg)}
@@ -53,16 +54,16 @@ extension ReportPage {
     .scroll{overflow-x:auto;max-width:100%}
     table{border-collapse:collapse;font-size:.88rem;margin:.3rem 0}
     th,td{text-align:left;padding:3px 14px 3px 0;border-bottom:1px solid var(--rule);vertical-align:top}
-    th{color:var(--muted);font-weight:600;white-space:nowrap}
+    th{color:var(--muted);font-weight:600;vertical-align:bottom}
     .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
     td.value{font-family:ui-monospace,"Liberation Mono",monospace;font-size:.82rem;overflow-wrap:anywhere;min-width:6rem}
-    td.key-name{white-space:nowrap}td.name{overflow-wrap:anywhere}
+    td.key-name{white-space:nowrap}td.name{overflow-wrap:anywhere;min-width:8.5rem}
     th button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}
     th button::after{content:" \\2195";color:var(--rule)}
     th[aria-sort=ascending] button::after{content:" \\2191";color:inherit}
     th[aria-sort=descending] button::after{content:" \\2193";color:inherit}
     details{margin:.5rem 0}summary{cursor:pointer;color:var(--c1)}
-    svg.heat{max-width:none}.columns svg.heat{max-width:100%}
+    svg.heat{width:auto;max-width:none}svg.heat.fits{max-width:100%}
     .heat .empty{fill:var(--empty)}.heat .right{fill:var(--right)}.heat .wrong{fill:var(--wrong)}
     .heat text{font-size:inherit}.heat text.on{fill:var(--on)}.heat text.off{fill:var(--fg)}
     ol.list{margin:.4rem 0;padding-left:1.4rem;font-size:.9rem;overflow-wrap:anywhere}
@@ -72,7 +73,8 @@ extension ReportPage {
     .mistake img{display:block;width:100%;height:96px;object-fit:contain;image-rendering:auto}
     .missing{display:block;height:96px;line-height:96px;text-align:center;color:var(--muted)}
     footer{color:var(--muted);font-size:.82rem;margin:1rem 0}
-    @media (max-width:480px){body{padding:10px}section{padding:12px}.bar{grid-template-columns:minmax(0,6.5rem) 1fr 4.8rem}}
+    @media (max-width:480px){td.key-name{white-space:normal;overflow-wrap:anywhere;min-width:6.2rem}
+    td.value{min-width:5.4rem}th,td{padding-right:8px}body{padding:10px}section{padding:12px}.bar{grid-template-columns:minmax(0,6.5rem) 1fr 4.8rem}}
     @media print{details{display:none}section{break-inside:avoid}}
     """
 

@@ -30,16 +30,19 @@ extension RunRecord {
   func fact(_ key: String) -> String? { results?[key].flatMap(\.words) }
 
   /// A number of what training took.
-  func cost(_ key: String) -> Double? { results?["training"]?[key]?.number }
+  func cost(_ key: String) -> Double? { results?["training"]?[key]?.plausible }
 
   /// Numbers by name of what training took, largest first.
   func costs(_ key: String) -> [(name: String, value: Double)] {
-    (results?["training"]?[key]?.members ?? []).compactMap { member in member.value.number.map { (member.key, $0) } }
+    (results?["training"]?[key]?.members ?? []).compactMap { member in member.value.plausible.map { (member.key, $0) } }
       .sorted { ($1.value, $0.name) < ($0.value, $1.name) }
   }
 }
 
 extension JSONValue {
+  /// A number that whole numbers can be told of.
+  fileprivate var plausible: Double? { number.flatMap { abs($0) < 1e15 ? $0 : nil } }
+
   /// A value as text, null as none.
   fileprivate var words: String? {
     switch self {

@@ -43,8 +43,9 @@ struct Table {
     let lines = rows.map { row -> Markup in
       "<tr>\(row.map(cell))</tr>\n"
     }
+    let head: Markup = columns.allSatisfy(\.isEmpty) ? .empty : "<thead><tr>\(titles)</tr></thead>"
     return """
-      <div class="scroll"><table\(isSortable ? " class=\"sortable\"" : .empty)><thead><tr>\(titles)</tr></thead>
+      <div class="scroll"><table\(isSortable ? " class=\"sortable\"" : .empty)>\(head)
       <tbody>
       \(lines)</tbody></table></div>
 

@@ -34,13 +34,14 @@ struct MetricLines {
   }
 
   private mutating func add(_ record: JSONValue) {
-    if let step = record["step"]?.integer {
+    if let step = record["step"]?.integer, RunRecord.counts.contains(step) {
       steps.append(
         StepRecord(
           step: step, loss: record["loss"]?.number ?? .nan, textRate: record["text_lr"]?.number ?? .nan,
           imageRate: record["image_lr"]?.number ?? .nan, seconds: record["seconds"]?.number ?? .nan))
     } else if let test = record["test"]?.string.flatMap(RunRecord.TestName.init), let set = record["classes"]?.string,
-      let images = record["images"]?.integer, let correct = record["correct"]?.integer
+      let images = record["images"]?.integer, let correct = record["correct"]?.integer,
+      RunRecord.counts.contains(images), (0...images).contains(correct)
     {
       scores[test, default: [:]][set] = RunRecord.Score(
         images: images, correct: correct, macroF1: record["macro_f1"]?.number, step: (steps.last?.step ?? -1) + 1)

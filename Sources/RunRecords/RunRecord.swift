@@ -43,6 +43,8 @@ public struct RunRecord: Sendable {
   /// results.json; nil while there is none.
   package let results: JSONValue?
 
+  /// Counts that may be true; sums of them do not overflow.
+  static let counts = 0..<1 << 40
   private static let largestResults = 16 << 20
   private static let largestMetrics = 4 << 30
 
@@ -96,7 +98,9 @@ public struct RunRecord: Sendable {
     var scores = metrics.scores
     for (test, key) in [(TestName.zeroShot, "zero_shot"), (.tuned, "tuned")] {
       for member in results?[key]?["scores"]?.members ?? [] {
-        guard let images = member.value["images"]?.integer, let correct = member.value["correct"]?.integer else {
+        guard let images = member.value["images"]?.integer, let correct = member.value["correct"]?.integer,
+          counts.contains(images), (0...images).contains(correct)
+        else {
           continue
         }
         scores[test, default: [:]][member.key] = Score(

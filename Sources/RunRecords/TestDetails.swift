@@ -61,13 +61,15 @@ public struct TestDetails: Equatable, Sendable {
     }
     guard FileManager.default.fileExists(atPath: folder.appending(path: "predictions.jsonl").path) else { return nil }
     classes = try Self.rows(try bytes("classes.csv"), folder.appending(path: "classes.csv").path) { row in
-      guard row.count == 9, let label = Int(row[3]), let images = Int(row[5]), let correct = Int(row[6]) else {
+      guard row.count == 9, let label = Int(row[3]), let images = Int(row[5]), let correct = Int(row[6]),
+        RunRecord.counts.contains(images), (0...images).contains(correct)
+      else {
         return nil
       }
       return ClassCount(set: row[2], label: label, name: row[4], images: images, correct: correct)
     }
     confusions = try Self.rows(try bytes("confusion.csv"), folder.appending(path: "confusion.csv").path) { row in
-      guard row.count == 6, let images = Int(row[5]) else { return nil }
+      guard row.count == 6, let images = Int(row[5]), RunRecord.counts.contains(images) else { return nil }
       return Confusion(set: row[2], truth: row[3], prediction: row[4], images: images)
     }
     mistakes = try Self.mistakes(try bytes("predictions.jsonl"), folder.appending(path: "predictions.jsonl").path)

@@ -124,7 +124,7 @@ final class RunReport {
     log.info("results are in \(directory.url.path)")
   }
 
-  /// Writes report.html. The run is worth no less without it.
+  /// Writes report.html; the run is worth no less without it.
   private func describe(_ directory: RunDirectory) {
     do {
       try directory.writeAtomically(Data(RunPage.html([directory.url.path]).utf8), "report.html")

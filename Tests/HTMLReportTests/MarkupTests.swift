@@ -23,7 +23,9 @@ import FoundationXML
     #expect(outer.text == "<b><i>&amp;</i><i>&amp;</i><i>&amp;</i></b>")
   }
 
-  @Test(arguments: [(0.0, 1.0), (0.3, 0.3), (-5, 12_345), (1e-7, 3e-7), (88.38, 98.91), (0, 0)])
+  @Test(arguments: [
+    (0.0, 1.0), (0.3, 0.3), (-5, 12_345), (1e-7, 3e-7), (88.38, 98.91), (0, 0), (0, .leastNonzeroMagnitude), (1e59, 1.1e59),
+  ])
   func ticksLieInTheRange(_ low: Double, _ high: Double) {
     for fromZero in [false, true] {
       let axis = LineChart.Axis([low, high], fromZero: fromZero, count: 4)
@@ -44,6 +46,7 @@ import FoundationXML
   @Test func chartsOfNothingAreLeftOut() {
     #expect(LineChart(title: "loss", lines: []).markup.text.isEmpty)
     #expect(LineChart(title: "loss", lines: [LineChart.Line(points: [(0, .nan)], color: 1)]).markup.text.isEmpty)
+    #expect(LineChart(title: "loss", lines: [LineChart.Line(points: [(0, 1e300)], color: 1)]).markup.text.isEmpty)
     #expect(Bars(title: "bytes", bars: []).markup.text.isEmpty)
   }
 }
