@@ -71,6 +71,7 @@ let package = Package(
     module("Collectives", ["Diagnostics", "Tensors"]),
     module("MPICollectives", ["Diagnostics", "Collectives", "CMPIShims"]),
 
+    module("Coordination", ["Diagnostics", "Collectives"]),
     module("GradientExchange", ["Diagnostics", "Tensors", "Kernels", "Collectives"]),
 
     // Checkpoints.
@@ -102,7 +103,7 @@ let package = Package(
       ["Diagnostics", "StrictJSON", "Collectives", "ShardFiles", "Datasets", "Reporting"]),
     module(
       "Evaluation",
-      ["Diagnostics", "Tensors", "Kernels", "Collectives", "CLIPModel", "Datasets"]),
+      ["Diagnostics", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "Datasets"]),
     module(
       "Planning",
       ["Diagnostics", "Files", "StrictJSON", "Kernels", "CLIPModel", "SkipTuning", "Reporting"]),
@@ -115,9 +116,9 @@ let package = Package(
     module(
       "Training",
       [
-        "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
-        "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors", "ShardFiles",
-        "Checkpoints", "StrictJSON", "TunedModels", "EventFiles", "HTMLReport", "RunRecords",
+        "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "SkipTuning",
+        "Optimization", "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors",
+        "ShardFiles", "Checkpoints", "StrictJSON", "TunedModels", "EventFiles", "HTMLReport", "RunRecords",
       ]),
     module(
       "Protocols",
@@ -166,6 +167,7 @@ let package = Package(
     tests("ConfigurationTests", ["Diagnostics", "Configuration"]),
     tests("KernelsTests", ["Tensors", "Kernels", "MatrixBackends"]),
     tests("CollectivesTests", ["Diagnostics", "Tensors", "Collectives"]),
+    tests("CoordinationTests", ["Diagnostics", "Collectives", "Coordination"]),
     tests("GradientExchangeTests", ["Diagnostics", "Tensors", "Kernels", "Collectives", "GradientExchange"]),
     tests("ShardFilesTests", ["Diagnostics", "Files", "Tensors", "CKernels", "CXXHash", "ShardFiles"]),
     tests(

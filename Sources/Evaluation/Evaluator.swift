@@ -1,15 +1,17 @@
 import Collectives
+import Coordination
 import Datasets
+import Diagnostics
 import Foundation
 import Kernels
 import Tensors
 
-/// Tests what tells classes apart, a model with one text per class for example.
+/// Tests what tells classes apart, a model with one text per class for example, on all ranks.
 public struct Evaluator<Product: MatrixProduct> {
-  private let transform: ImageTransform
-  private let batchSize: Int
-  private let loaderThreads: Int
-  private let product: Product
+  let transform: ImageTransform
+  let batchSize: Int
+  let loaderThreads: Int
+  let product: Product
 
   /// An evaluator that decodes on `loaderThreads` background threads and runs `batchSize` images at a time.
   public init(transform: ImageTransform, batchSize: Int, loaderThreads: Int, by product: Product) {
@@ -19,51 +21,52 @@ public struct Evaluator<Product: MatrixProduct> {
     self.product = product
   }
 
-  /// Counts of all images of `items`, of which each rank takes an even share.
+  /// Counts of all images of each set, the same on all ranks.
   ///
-  /// `onOutcomes` is told on rank 0 what was made of the images, in order. `onProgress` is told how many of this rank's images are done, and may throw to end the test. What it throws, or the
-  /// failure of an unreadable image, is thrown alike on all ranks, after the batch that each is at. Collective: all ranks
-  /// call this in the same order.
+  /// `onProgress` is told on rank 0 how many images of all sets are done, `onOutcomes` there too what was made of which; `onStep` is called before each batch of any rank.
+  /// What they throw, or the failure of an unreadable image where the schedule does not skip such, is thrown alike on all
+  /// ranks, after the batch that each is at. Collective: all ranks call this in the same order.
   public func evaluate(
-    _ items: [DatasetItem], of dataset: Dataset, by scoring: any ClassScoring, _ collectives: some Collectives,
-    onOutcomes: (ImageOutcomes) -> Void = { _ in },
-    onProgress: (_ done: Int, _ count: Int) throws -> Void = { _, _ in }
-  ) throws -> ConfusionMatrix {
-    let share = evenShard(of: items.count, rank: collectives.rank, worldSize: collectives.worldSize)
-    let own = Array(items[share])
-    var matrix = ConfusionMatrix(classCount: scoring.classCount)
-    var outcomes = ImageOutcomes(first: share.lowerBound)
-    let loader = ImageLoader(
-      requests: own.map { ImageRequest(url: dataset.url(of: $0), stream: (0, 0)) }, batchSize: batchSize,
-      transform: transform, seed: 0, threads: loaderThreads, lookahead: 2)
-    let arena = Arena()
-    try forEachBatch(of: items.count, collectives) {
-      guard let batch = try loader.next() else { return }
-      arena.reset()
-      let scores = scoring.scores(batch.pixels, arena: arena, by: product)
-      for index in batch.range {
-        outcomes.append(scores: scores.row(index - batch.range.lowerBound).buffer)
-        matrix.add(truth: own[index].label, prediction: outcomes.ranked[index][0])
-      }
-      try onProgress(batch.range.upperBound, own.count)
-    }
-    try collectives.allReduce(&matrix.counts, .sum)
-    for bytes in try collectives.allGather(Array(try JSONEncoder().encode(outcomes))) where collectives.rank == 0 {
-      onOutcomes(try JSONDecoder().decode(ImageOutcomes.self, from: Data(bytes)))
-    }
-    return matrix
+    _ sets: [TestImages], _ schedule: TestSchedule, _ collectives: any MessagePassing,
+    onStep: @escaping () throws -> Void = {}, onProgress: @escaping (_ done: Int) -> Void = { _ in },
+    onSkipped: @escaping (DatasetItem, ImageOutcomes.Skipped) -> Void = { _, _ in },
+    onOutcomes: @escaping (ImageOutcomes) -> Void = { _ in }
+  ) throws -> [TestCounts] {
+    var counts = sets.map { TestCounts(classCount: $0.scoring.classCount) }
+    var done = 0
+    try evaluate(
+      sets, todo: sets.map { [0..<$0.items.count] }, schedule, collectives, onStep: onStep,
+      onOutcomes: { unit, outcomes in
+        counts[unit].add(outcomes, labels: sets[unit].items[outcomes.range].map(\.label))
+        outcomes.skipped.forEach { onSkipped(sets[unit].items[$0.index], $0) }
+        onOutcomes(outcomes)
+        done += outcomes.range.count
+        onProgress(done)
+      })
+    for unit in counts.indices { try counts[unit].sum(over: collectives) }
+    return counts
   }
 
-  /// Calls `body` as often as the rank with the largest share of `count` images has batches; ends on all ranks when it
-  /// throws on one, so that none computes on for hours after another was asked to stop.
-  private func forEachBatch(of count: Int, _ collectives: some Collectives, _ body: () throws -> Void) throws {
-    let largest = evenShard(of: count, rank: 0, worldSize: collectives.worldSize).count
-    var problem: (any Error)?
-    for _ in stride(from: 0, to: largest, by: batchSize) {
-      do { try body() } catch { problem = error }
-      let isEnding: Int64 = problem == nil ? 0 : 1
-      if try collectives.allReduce(isEnding, .max) > 0 { break }
+  /// Tests the images `todo[set]` of each set, and tells rank 0 what came of them, in any order.
+  ///
+  /// Ranges of `todo` ascend and begin at multiples of the batch size; rank 0's are the ones that count. Throws as
+  /// `evaluate(_:_:_:)`, also what `onOutcomes` throws. Collective: all ranks call this in the same order.
+  public func evaluate(
+    _ sets: [TestImages], todo: [[Range<Int>]], _ schedule: TestSchedule, _ collectives: any MessagePassing,
+    onStep: @escaping () throws -> Void = {}, onOutcomes: @escaping (_ set: Int, ImageOutcomes) throws -> Void
+  ) throws {
+    let sharing = WorkSharing(collectives, schedule.coordinator)
+    // One arena for all chunks of this rank: only one is computed at a time.
+    let arena = Arena()
+    let coordination = WorkSharing.Coordination(
+      queue: { WorkQueue(todo, batch: batchSize, workers: sharing.workers, sizing: schedule.sizing) },
+      onResult: { chunk, bytes in
+        let outcomes = try JSONDecoder().decode(ImageOutcomes.self, from: Data(bytes))
+        precondition(outcomes.fits(chunk.items, classCount: sets[chunk.unit].scoring.classCount), "other images came")
+        try onOutcomes(chunk.unit, outcomes)
+      })
+    try sharing.run(coordination) { chunk in
+      ChunkTest(sets[chunk.unit], chunk.items, self, schedule.onBadImage, arena: arena, onStep: onStep)
     }
-    try collectives.agree { if let problem { throw problem } }
   }
 }

@@ -1,6 +1,4 @@
 import Configuration
-import Datasets
-import Diagnostics
 import Foundation
 import Training
 
@@ -22,20 +20,6 @@ struct PlannedConfiguration {
   func datasetName(_ dataset: String) throws -> String { try RunSettings.dataset(source(dataset, [])).name }
 
   private func source(_ dataset: String, _ more: [String]) throws -> ConfigurationSource {
-    if isFile(dataset) {
-      return try ConfigurationSource(
-        files: files + [URL(fileURLWithPath: (dataset as NSString).expandingTildeInPath)], overrides: overrides + more)
-    }
-    guard let entry = DatasetCatalog.entry(named: dataset) else {
-      let near = nearestMatch(to: dataset, among: DatasetCatalog.entries.map(\.name))
-      throw Failure(
-        .usage, at: "protocol.data_sets", "\(quoted(dataset)) is no published name, and no file of that name is there",
-        remedy: near.map { "did you mean \($0)?" } ?? "give the path of a configuration file, ending in .yaml")
-    }
-    return try ConfigurationSource(files: files, overrides: overrides + ["data.name=\(entry.name)"] + more)
-  }
-
-  private func isFile(_ dataset: String) -> Bool {
-    dataset.contains("/") || [".yaml", ".yml"].contains { dataset.hasSuffix($0) }
+    try DatasetConfiguration(files: files, overrides: overrides, place: "protocol.data_sets").source(dataset, more)
   }
 }

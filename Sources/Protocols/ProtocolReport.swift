@@ -23,7 +23,7 @@ public struct ProtocolReport: Sendable {
   public var text: String { tables.summary.terminal + "\n\(tables.caption)\n" }
 
   /// Writes `<protocol>.csv`, `-statistics.csv`, `-cost.csv` and `.md`.
-  func write(to directory: ProtocolDirectory) throws {
+  func write(to directory: JobDirectory) throws {
     let name = plan.kind.rawValue
     try directory.write(tables.csv.csv, to: "\(name).csv")
     try directory.write(tables.statisticsCSV.csv, to: "\(name)-statistics.csv")

@@ -51,7 +51,7 @@ public struct ProtocolRun<Product: MatrixProduct> {
   /// Throws the same `Failure` on all ranks: `.requeue` where one was asked to stop, `.usage` where finished runs were made
   /// with other settings, and what is wrong with data sets before anything is computed. Collective: all ranks call this.
   public func run() throws -> ProtocolReport {
-    let directory = try collectives.agree { isFirst ? try ProtocolDirectory(claiming: plan.folder) : nil }
+    let directory = try collectives.agree { isFirst ? try JobDirectory(claiming: plan.folder, of: .runProtocol) : nil }
     let published = try collectives.agree {
       try plan.settings.published.map { try PublishedResults(contentsOf: $0, plan.kind) }
     }
@@ -83,7 +83,7 @@ public struct ProtocolRun<Product: MatrixProduct> {
 
   /// Runs a job; takes note of its failure, or of its end.
   private func perform(
-    _ job: Job, _ directory: ProtocolDirectory?, _ finished: inout Set<Job>, _ failures: inout [Job: Failure]
+    _ job: Job, _ directory: JobDirectory?, _ finished: inout Set<Job>, _ failures: inout [Job: Failure]
   ) throws {
     guard isReady(job, finished) else { return failures[job] = unready(job) }
     say("run \(plan.jobs.firstIndex(of: job)! + 1) of \(plan.jobs.count): \(plan.words(job))")
@@ -144,7 +144,7 @@ public struct ProtocolRun<Product: MatrixProduct> {
   }
 
   /// Lines of the protocol go to a log of its own, not to that of a run that is over.
-  private func logAside(_ directory: ProtocolDirectory?) throws {
+  private func logAside(_ directory: JobDirectory?) throws {
     try collectives.agree {
       if let directory { try environment.logDestination.attach(directory.url.appending(path: "protocol.log")) }
     }

@@ -28,9 +28,16 @@ extension CLIP {
   ///
   /// `templates` holds a list of one prompt per class for each template. One template's features are not scaled again.
   public func unitTextFeatures(averaging templates: [[[Int32]]], by product: some MatrixProduct) -> Tensor {
-    let features = templates.map { prompts in
-      unitTextFeatures(of: textPrefix(prompts, upTo: 0, arena: Arena(), by: product), from: 0, by: product)
-    }
+    Self.meanUnitFeatures(
+      templates.map { prompts in
+        unitTextFeatures(of: textPrefix(prompts, upTo: 0, arena: Arena(), by: product), from: 0, by: product)
+      })
+  }
+
+  /// The mean of unit features `[classes, embedding]` of several templates, scaled to unit length.
+  ///
+  /// Those of one template are not scaled again. Overwrites the first.
+  public static func meanUnitFeatures(_ features: [Tensor]) -> Tensor {
     guard features.count > 1 else { return features[0] }
     let sum = features[0]
     for other in features.dropFirst() { ElementWise.add(other, to: sum) }

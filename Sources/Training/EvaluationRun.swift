@@ -48,45 +48,20 @@ public struct EvaluationRun<Product: MatrixProduct> {
       return inputs
     }
     let fingerprint = BaseFingerprint.of(inputs.model)
-    let (tuned, hash) = try findWeights()
+    let found = try FoundWeights(weights, collectives) { report.warning("passing over a damaged checkpoint: \($0)") }
     try collectives.agree {
-      if let tuned { try judgeClasses(of: tuned, task) }
-      if let tuned, !isShared || collectives.nodeRank == 0 {
+      try found.judgeClasses(of: task)
+      if let tuned = found.tuned, !isShared || collectives.nodeRank == 0 {
         try inputs.model.apply(tuned, base: settings.model.path)
       }
     }
     let test = try test(inputs)
     return EvaluationResults(
       version: environment.version, dataset: inputs.whole.name, task: settings.task.rawValue,
-      model: settings.model.path, weights: weights.words, source: tuned?.place, ranks: collectives.worldSize,
+      model: settings.model.path, weights: weights.words, source: found.tuned?.place, ranks: collectives.worldSize,
       threadsPerRank: environment.threads,
-      provenance: ResultProvenance(inputs, settings, weights: fingerprint, tunedWeights: hash),
+      provenance: ResultProvenance(inputs, settings, weights: fingerprint, tunedWeights: found.hash),
       test: test.outcome, testSeconds: test.seconds)
-  }
-
-  /// What is laid over the model, and the hash of its manifest where it is a checkpoint.
-  private func findWeights() throws -> (TunedWeights?, Hash128?) {
-    switch weights {
-    case .zeroShot: return (nil, nil)
-    case .delta(let path):
-      return (try environment.collectives.agree { try TunedWeights(deltaFile: URL(fileURLWithPath: path)) }, nil)
-    case .checkpoint(let path):
-      let checkpoint = try Checkpoint.find(URL(fileURLWithPath: path), environment.collectives) {
-        report.warning("passing over a damaged checkpoint: \($0)")
-      }
-      return (TunedWeights(checkpoint), checkpoint.hash)
-    }
-  }
-
-  /// Throws where a linear probe, which knows its classes by their number alone, was trained on others.
-  private func judgeClasses(of tuned: TunedWeights, _ task: TaskInputs) throws {
-    guard settings.method.kind == .linearProbe, let trained = tuned.description.classNames,
-      trained != task.whole.classNames
-    else { return }
-    throw Failure(
-      .badData, at: tuned.place,
-      "the linear probe was trained on the \(trained.count) classes of another data set than \(task.whole.name)",
-      remedy: "test it on the data set of its training")
   }
 
   private func test(_ inputs: TestInputs) throws -> TimedTest {

@@ -25,21 +25,21 @@ struct ModelTest<Product: MatrixProduct> {
     let evaluator = Evaluator(
       transform: inputs.transform, batchSize: settings.evaluation.batchSize,
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
-    var matrices: [String: ConfusionMatrix] = [:]
+    var counts: [String: TestCounts] = [:]
     var seconds: [String: Double] = [:]
     var files = TestFiles(name)
     // No weight changes during a test.
     let model = inputs.model.freezing(.image, upTo: inputs.model.imageTower.depth, for: environment.product)
     for set in inputs.sets {
       var time: Duration = .zero
-      matrices[set.name] = try timed(&time) {
+      counts[set.name] = try timed(&time) {
         let scoring = isTuned ? inputs.method?.scoring(model, set, by: environment.product) : nil
         return try test(
           set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product), &files)
       }
       seconds[set.name] = time.inSeconds
     }
-    let result = TimedTest(outcome: RunResults.TestOutcome(matrices), seconds: seconds)
+    let result = TimedTest(outcome: RunResults.TestOutcome(counts), seconds: seconds)
     record(result, name)
     report.write(files)
     return result
@@ -48,23 +48,22 @@ struct ModelTest<Product: MatrixProduct> {
   private func test(
     _ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>, _ scoring: any ClassScoring,
     _ files: inout TestFiles
-  ) throws -> ConfusionMatrix {
+  ) throws -> TestCounts {
     let items = set.dataset.test
     environment.collectives.meter.place = "\(name) test"
     report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
+    let images = TestImages(set.dataset, items, by: scoring)
     var outcomes: [ImageOutcomes] = []
-    let matrix = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
+    let counts = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
       try evaluator.evaluate(
-        items, of: set.dataset, by: scoring, environment.collectives, onOutcomes: { outcomes.append($0) }
-      ) { done, count in
-        // This rank's share stands for all.
-        report.update(items.count * done / max(1, count))
-        try StopSignal.check()
-      }
+        [images], settings.evaluation.schedule, environment.collectives, onStep: StopSignal.check,
+        onProgress: { report.update($0) }, onSkipped: { report.warning("skipped: \($1.problem)") },
+        onOutcomes: { outcomes.append($0) })[0]
     }
-    files.add(set, matrix, outcomes)
-    report.finishProgress(note: "accuracy \(Readable.fixed(100 * (matrix.accuracy ?? .nan), 2))%")
-    return matrix
+    files.add(set, counts.matrix, outcomes)
+    report.finishProgress(note: "accuracy \(Readable.fixed(100 * (counts.matrix.accuracy ?? .nan), 2))%")
+    if counts.skipped > 0 { report.warning("\(counts.skipped) of \(items.count) test images were skipped") }
+    return counts
   }
 
   private func record(_ test: TimedTest, _ name: String) {

@@ -11,6 +11,8 @@ public struct RunResults: Codable, Sendable, Equatable {
     var accuracy: Double?
     /// Percent, over the classes that occur.
     var macroF1: Double?
+    /// Images that could not be read; nil for none.
+    var skipped: Int64?
   }
 
   /// One test: a score per test set (`base` and `new`, or `all`).
@@ -74,17 +76,18 @@ public struct RunResults: Codable, Sendable, Equatable {
 
 extension RunResults.Score {
   /// Percentages from counts.
-  init(_ matrix: ConfusionMatrix) {
+  init(_ counts: TestCounts) {
+    let matrix = counts.matrix
     self.init(
       images: matrix.total, correct: matrix.correct, accuracy: matrix.accuracy.map { 100 * $0 },
-      macroF1: matrix.macroF1.map { 100 * $0 })
+      macroF1: matrix.macroF1.map { 100 * $0 }, skipped: counts.skipped == 0 ? nil : counts.skipped)
   }
 }
 
 extension RunResults.TestOutcome {
   /// Adds the harmonic mean where there are base and new classes.
-  init(_ matrices: [String: ConfusionMatrix]) {
-    scores = matrices.mapValues(RunResults.Score.init)
+  init(_ counts: [String: TestCounts]) {
+    scores = counts.mapValues(RunResults.Score.init)
     if let base = scores["base"]?.accuracy, let new = scores["new"]?.accuracy {
       harmonicMean = Evaluation.harmonicMean(base, new)
     }

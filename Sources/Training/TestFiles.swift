@@ -18,11 +18,11 @@ struct TestFiles {
   /// Of the test `name`, such as `tuned`.
   init(_ name: String) { self.name = name }
 
-  /// Adds a test set, of whose images `outcomes` are known.
+  /// Adds a test set, of whose images `outcomes` are known, in any order.
   mutating func add(_ set: TestInputs.TestSet, _ matrix: ConfusionMatrix, _ outcomes: [ImageOutcomes]) {
     addClasses(set, matrix)
     addConfusions(set, matrix)
-    for range in outcomes { addPredictions(set, range) }
+    for range in outcomes.sorted(by: { $0.first < $1.first }) { addPredictions(set, range) }
   }
 
   /// Writes the files; each is there whole or not at all.

@@ -11,10 +11,11 @@ extension Precision: ExpressibleByArgument {}
 /// `skiptune embed`.
 struct Embed: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write image and text features of files and texts to a safetensors file.",
+    abstract: "Write image and text features of files and texts to a safetensors or NPY file.",
     discussion: """
       Tensors: image_features [images, embedding] and text_features [texts, embedding], as projected, not normalised. \
-      The file's metadata lists the inputs in order. Under mpirun the ranks share the work.
+      The file's metadata lists the inputs in order. A file called *.npy holds one of the two, in that order, and no \
+      names. Under mpirun the ranks share the work.
       """)
 
   @OptionGroup var modelOptions: ModelOptions
@@ -32,8 +33,13 @@ struct Embed: ParsableCommand {
 
   func validate() throws {
     guard !images.isEmpty || !texts.isEmpty else { throw ValidationError("give --images, --texts, or both") }
+    guard !isArray || images.isEmpty || texts.isEmpty else {
+      throw ValidationError("a file called *.npy holds one array: give --images or --texts, not both")
+    }
     guard batchSize > 0 else { throw ValidationError("--batch-size must be at least 1, not \(batchSize)") }
   }
+
+  private var isArray: Bool { output.hasSuffix(".npy") }
 
   func run() throws {
     try Session.run(logLevel: logging.logLevel) { session in
@@ -56,6 +62,9 @@ struct Embed: ParsableCommand {
   }
 
   private func write(_ imageFeatures: Tensor, _ textFeatures: Tensor) throws {
+    if isArray {
+      return try NPYFile.write(images.isEmpty ? textFeatures : imageFeatures, to: URL(fileURLWithPath: output))
+    }
     var tensors: [(name: String, tensor: Tensor)] = []
     if !images.isEmpty { tensors.append(("image_features", imageFeatures)) }
     if !texts.isEmpty { tensors.append(("text_features", textFeatures)) }

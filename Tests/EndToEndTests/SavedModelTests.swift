@@ -51,6 +51,27 @@ extension EndToEnd {
       #expect(try SafetensorsFile(contentsOf: output).names == ["text_features"])
     }
 
+    /// The same numbers as in a safetensors file, after a header that NumPy reads (launch/test lets it).
+    @Test func featuresAsAnArrayOfNumPy() throws {
+      let task = try SmallTask()
+      let (array, tensors) = (task.folder.appendingPathComponent("f.npy"), task.folder.appendingPathComponent("f"))
+      for output in [array, tensors] {
+        let outcome = try Program.run(
+          ["embed", "--model", task.model.path, "--texts", "fern", "jade", "-o", output.path])
+        try #require(outcome.status == 0, "\(outcome.stderr)")
+      }
+      let bytes = try Data(contentsOf: array)
+      let features = try SafetensorsFile(contentsOf: tensors).tensor("text_features")
+      let start = bytes.count - 4 * features.count
+      #expect(bytes.starts(with: [0x93] + Array("NUMPY".utf8) + [1, 0]) && start % 64 == 0 && bytes[start - 1] == 10)
+      let header = String(decoding: bytes[10..<start], as: UTF8.self)
+      #expect(Int(bytes[8]) + Int(bytes[9]) << 8 == header.utf8.count)
+      #expect(header.contains("'descr': '<f4', 'fortran_order': False, 'shape': (2, \(features.columnCount),)"))
+      #expect(bytes[start...].elementsEqual(UnsafeRawBufferPointer(features.buffer)))
+      let both = try Program.run(["embed", "--model", "m", "--texts", "a", "--images", "b", "-o", "f.npy"])
+      #expect(both.status == 64 && both.stderr.contains("not both"))
+    }
+
     private func embed(_ task: SmallTask, model: URL, images: [String], ranks: Int?) throws -> SafetensorsFile {
       let output = task.folder.appendingPathComponent("features-\(UUID().uuidString).safetensors")
       let outcome = try Program.run(

@@ -24,7 +24,8 @@ import FoundationXML
   }
 
   @Test(arguments: [
-    (0.0, 1.0), (0.3, 0.3), (-5, 12_345), (1e-7, 3e-7), (88.38, 98.91), (0, 0), (0, .leastNonzeroMagnitude), (1e59, 1.1e59),
+    (0.0, 1.0), (0.3, 0.3), (-5, 12_345), (1e-7, 3e-7), (88.38, 98.91), (0, 0), (0, .leastNonzeroMagnitude),
+    (1e59, 1.1e59),
   ])
   func ticksLieInTheRange(_ low: Double, _ high: Double) {
     for fromZero in [false, true] {

@@ -73,10 +73,12 @@ def table(element: ET.Element) -> list[list[str]]:
 
 
 def predictions(run: Path) -> dict[str, list[dict]]:
-    return {
-        folder.name: [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
-        for folder in sorted((run / "tests").iterdir())
-    }
+    """By test; images that were skipped have none."""
+    tests = {}
+    for folder in sorted((run / "tests").iterdir()):
+        records = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+        tests[folder.name] = [record for record in records if record["prediction"] is not None]
+    return tests
 
 
 def percent(share: float | None, decimals: int = 2, sign: bool = False) -> str:
@@ -137,7 +139,7 @@ def check_confusions(page: ET.Element, records: list[dict], names: dict) -> int:
 
 
 def check_mistakes(page: ET.Element, records: list[dict]) -> int:
-    wrong = [record for record in records if record["prediction"] not in (None, record["label"])]
+    wrong = [record for record in records if record["prediction"] != record["label"]]
     wrong.sort(key=lambda record: (-record["confidence"], record["path"]))
     part = section(page, "Most confident mistakes")
     if not wrong:

@@ -1,4 +1,5 @@
-"""Writes Tests/Goldens/metrics/metrics.json: accuracy, two macro-F1 and harmonic means.
+"""Writes Tests/Goldens/metrics/metrics.json: accuracy, two macro-F1 and harmonic means; and scores.json: top-5 accuracy
+and expected calibration error (15 bins of equal width) of logits.
 
     macro_f1        scikit-learn's f1_score(average="macro", labels=np.unique(truth)): the mean over classes that occur
                     in the truth, as CoOp-style evaluation reports it
@@ -12,7 +13,8 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 import reference_clip as reference
 
@@ -70,12 +72,37 @@ def harmonic_cases() -> list[dict]:
     return cases
 
 
+def score_cases() -> list[dict]:
+    """Logits from unsure to very sure, with few classes and with many."""
+    generator = np.random.Generator(np.random.PCG64(73))
+    cases = []
+    for classes, count, spread in ((6, 60, 0.5), (10, 120, 3.0), (40, 60, 8.0), (7, 1, 1.0)):
+        truth = np.resize(np.arange(classes), count)
+        logits = (spread * generator.standard_normal((count, classes))).astype(np.float32).round(3)
+        logits[np.arange(count), truth] += np.float32(spread)
+        exponentials = np.exp(logits.astype(np.float64))
+        confidence = (exponentials / exponentials.sum(1, keepdims=True)).max(1)
+        right = logits.argmax(1) == truth
+        accuracy, mean = calibration_curve(right, confidence, n_bins=15, strategy="uniform")
+        counts = np.bincount(np.searchsorted(np.linspace(0, 1, 16)[1:-1], confidence))
+        cases.append({
+            "classes": classes,
+            "labels": truth.tolist(),
+            "logits": [[float(str(value)) for value in row] for row in logits],
+            "accuracy": float(right.mean()),
+            "top5": float(top_k_accuracy_score(truth, logits, k=5, labels=np.arange(classes))),
+            "calibration_error": float(np.abs(accuracy - mean) @ counts[counts > 0] / count),
+        })
+    return cases
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder to write, Tests/Goldens/metrics")
     output = parser.parse_args().output
     values = {"predictions": edge_cases() + random_cases(), "harmonic": harmonic_cases()}
     reference.save_json(output / "metrics.json", values)
+    reference.save_json(output / "scores.json", {"cases": score_cases()})
 
 
 if __name__ == "__main__":

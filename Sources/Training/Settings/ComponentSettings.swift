@@ -137,29 +137,6 @@ struct AugmentationSettings: Sendable {
   }
 }
 
-/// How accuracy is measured.
-struct EvaluationSettings: Sendable {
-  var batchSize: Int
-  var zeroShot: Bool
-  var tuned: Bool
-  /// Prompts whose mean features describe a class; none for the prompt of the data.
-  var templates: [String]
-
-  init(_ reader: SettingsReader) throws {
-    batchSize = try reader.integer(
-      "batch_size", default: 32, in: 1...4096, "images of each rank that pass the model together")
-    zeroShot = try reader.boolean("zero_shot", default: true, "whether the untuned model is tested first")
-    tuned = try reader.boolean("tuned", default: true, "whether the tuned model is tested at the end")
-    templates = try reader.strings(
-      "templates", default: [], example: "a photo of a {}.",
-      "prompts whose mean text feature describes a class in tests; without any, data.template does")
-    try reader.require(
-      templates.allSatisfy { (try? PromptTemplate($0)) != nil }, about: "templates",
-      "must each hold {} exactly once, where the class name goes",
-      remedy: "write for example [\"a photo of a {}.\", \"a drawing of a {}.\"]")
-  }
-}
-
 /// Bounds on work and resources.
 struct LimitSettings: Sendable {
   var maxSteps: Int?

@@ -1,0 +1,55 @@
+import Configuration
+import Coordination
+import Datasets
+import Evaluation
+
+/// How accuracy is measured.
+struct EvaluationSettings: Sendable {
+  /// What is done about input that is not there or damaged.
+  enum Rule: String, Sendable, CaseIterable {
+    case fail, skip
+  }
+
+  var batchSize: Int
+  var zeroShot: Bool
+  var tuned: Bool
+  /// Prompts whose mean features describe a class; none for the prompt of the data.
+  var templates: [String]
+  var schedule: TestSchedule
+  var onMissingData: Rule
+
+  init(_ reader: SettingsReader) throws {
+    batchSize = try reader.integer(
+      "batch_size", default: 32, in: 1...4096, "images of each rank that pass the model together")
+    zeroShot = try reader.boolean("zero_shot", default: true, "whether the untuned model is tested first")
+    tuned = try reader.boolean("tuned", default: true, "whether the tuned model is tested at the end")
+    templates = try reader.strings(
+      "templates", default: [], example: "a photo of a {}.",
+      "prompts whose mean text feature describes a class in tests; without any, data.template does")
+    try reader.require(
+      templates.allSatisfy { (try? PromptTemplate($0)) != nil }, about: "templates",
+      "must each hold {} exactly once, where the class name goes",
+      remedy: "write for example [\"a photo of a {}.\", \"a drawing of a {}.\"]")
+    schedule = try Self.schedule(reader)
+    onMissingData = try reader.choice(
+      "on_missing_data", default: Rule.fail,
+      "whether a data set that is not there, or lacks images, ends skiptune evaluate or is left out and listed")
+  }
+
+  private static func schedule(_ reader: SettingsReader) throws -> TestSchedule {
+    let coordinator = try reader.choice(
+      "coordinator", default: CoordinatorRole.shared,
+      "rank 0 hands out the images: beside its own share of them, or doing nothing else")
+    let seconds = try reader.number(
+      "chunk_seconds", default: 5, in: .above(0),
+      "work that a rank is given at a time, by its measured speed; less towards the end")
+    let images = try reader.optionalInteger(
+      "chunk_images", in: 1..., "images that a rank is given at a time, in whole batches; instead of chunk_seconds")
+    let onBadImage = try reader.choice(
+      "on_bad_image", default: Rule.fail,
+      "whether a test image that cannot be read ends the run or is skipped and counted")
+    return TestSchedule(
+      coordinator: coordinator, sizing: images.map { .items($0) } ?? .seconds(seconds),
+      onBadImage: onBadImage == .skip ? .pass : .stop)
+  }
+}
