@@ -76,7 +76,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (70, "  loss 1.0, 80 images/s, 1 MB/s sent"), (60, "  loss 1.0, 80 images/s"), (45, "  loss 1.0"), (40, ""),
+    (71, "  loss 1.0, 80 images/s, 1 MB/s sent"), (60, "  loss 1.0, 80 images/s"), (45, "  loss 1.0"), (40, ""),
   ])
   func aNoteLosesItsLastWordsFirst(columns: Int, words: String) {
     let progress = progress(console(isTerminal: true, columns: columns))
