@@ -118,33 +118,36 @@ extension ReportPage {
     let confusions = details.confusions.filter { $0.set == set }
     let wrong = confusions.filter { $0.truth != $0.prediction }
       .sorted { ($1.images, $0.truth, $0.prediction) < ($0.images, $1.truth, $1.prediction) }
+    let names = shownNames(classes.map(\.name), wrong)
     let totals = Dictionary(classes.map { ($0.name, $0.images) }) { $0 + $1 }
-    var names = classes.map(\.name)
-    let isPart = names.count > Self.largestMap
-    if isPart {
-      var chosen: Set<String> = []
-      for entry in wrong where chosen.count < Self.classesOfPart { chosen.formUnion([entry.truth, entry.prediction]) }
-      names = names.filter(chosen.contains)
+    let largest = wrong.prefix(8).map { entry -> Markup in
+      "<li>\(entry.truth) \u{2192} \(entry.prediction): \(entry.images) of \(totals[entry.truth] ?? 0)</li>\n"
     }
+    let note: Markup =
+      names.count < classes.count
+      ? "<p class=\"note\">The \(names.count) of \(classes.count) classes with the largest confusions.</p>" : .empty
+    let list: Markup =
+      largest.isEmpty
+      ? "<p class=\"note\">No image was taken for another class.</p>" : "<ol class=\"list\">\(largest)</ol>"
+    return "<div><h3>\(set) classes</h3>\(note)\(heat(names, confusions, totals))\(list)</div>\n"
+  }
+
+  /// All names, or those of the largest confusions where there are too many for a map.
+  private func shownNames(_ names: [String], _ wrong: [TestDetails.Confusion]) -> [String] {
+    guard names.count > Self.largestMap else { return names }
+    var chosen: Set<String> = []
+    for entry in wrong where chosen.count < Self.classesOfPart { chosen.formUnion([entry.truth, entry.prediction]) }
+    return names.filter(chosen.contains)
+  }
+
+  private func heat(_ names: [String], _ confusions: [TestDetails.Confusion], _ totals: [String: Int]) -> Markup {
+    guard !names.isEmpty else { return .empty }
     let places = Dictionary(names.enumerated().map { ($1, $0) }) { first, _ in first }
     var counts = Array(repeating: Array(repeating: 0, count: names.count), count: names.count)
     for entry in confusions {
       if let row = places[entry.truth], let column = places[entry.prediction] { counts[row][column] += entry.images }
     }
-    let heat = names.isEmpty ? .empty : HeatMap(names: names, counts: counts, totals: names.map { totals[$0]! }).markup
-    let largest = wrong.prefix(8).map { entry -> Markup in
-      """
-      <li>\(entry.truth) \u{2192} \(entry.prediction): \(entry.images) of \(totals[entry.truth] ?? 0)</li>
-
-      """
-    }
-    let note: Markup =
-      isPart
-      ? "<p class=\"note\">The \(names.count) of \(classes.count) classes with the largest confusions.</p>" : .empty
-    let list: Markup =
-      largest.isEmpty
-      ? "<p class=\"note\">No image was taken for another class.</p>" : "<ol class=\"list\">\(largest)</ol>"
-    return "<div><h3>\(set) classes</h3>\(note)\(heat)\(list)</div>\n"
+    return HeatMap(names: names, counts: counts, totals: names.map { totals[$0]! }).markup
   }
 
   private static let shownMistakes = 24
