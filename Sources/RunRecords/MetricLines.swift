@@ -34,7 +34,8 @@ struct MetricLines {
   }
 
   private mutating func add(_ record: JSONValue) {
-    if let step = record["step"]?.integer, RunRecord.counts.contains(step) {
+    // Tests of checkpoints name a step, too.
+    if record["test"] == nil, let step = record["step"]?.integer, RunRecord.counts.contains(step) {
       steps.append(
         StepRecord(
           step: step, loss: record["loss"]?.number ?? .nan, textRate: record["text_lr"]?.number ?? .nan,

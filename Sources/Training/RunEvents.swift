@@ -9,6 +9,10 @@ struct RunEvents {
   private let file: EventFile
   private let globalBatch: Int
   private var stepsDone: Int
+  /// Of checkpoints that are tested beside training: these come late and are all told again by a run that goes on, so they are
+  /// a run of their own for TensorBoard.
+  private var evaluations: EventFile?
+  private let evaluationFolder: URL
 
   /// Begins a file in a run directory, for the steps from `step` on; `configuration` is YAML.
   ///
@@ -17,6 +21,7 @@ struct RunEvents {
     file = try EventFile(in: folder, from: step)
     self.globalBatch = globalBatch
     stepsDone = step
+    evaluationFolder = folder.appending(path: "evaluations")
     let lines = configuration.split(separator: "\n").map { "    \($0)" }
     try file.append(.text(tag: "config", markdown: lines.joined(separator: "\n")), step: step)
   }
@@ -25,7 +30,9 @@ struct RunEvents {
   ///
   /// Throws `Failure(.inputOutput)`.
   mutating func add(_ record: MetricRecord) throws {
-    if case .integer(let step)? = record["step"] {
+    if record["test"] == "checkpoint" {
+      try addEvaluation(record)
+    } else if case .integer(let step)? = record["step"] {
       stepsDone = step + 1
       try file.append(.scalars(scalars(ofStep: record)), step: step)
     } else if case .text(let set)? = record["classes"] {
@@ -39,7 +46,22 @@ struct RunEvents {
   }
 
   /// Waits until everything is on the disk.
-  func synchronize() throws { try file.synchronize() }
+  func synchronize() throws {
+    try file.synchronize()
+    try evaluations?.synchronize()
+  }
+
+  private mutating func addEvaluation(_ record: MetricRecord) throws {
+    guard case .integer(let step)? = record["step"], case .text(let dataset)? = record["data_set"] else { return }
+    if evaluations == nil {
+      try FileManager.default.createDirectory(at: evaluationFolder, withIntermediateDirectories: true)
+      evaluations = try EventFile(in: evaluationFolder, from: 0)
+    }
+    var scalars: [Event.Scalar] = []
+    if case .text(let set)? = record["classes"] { scalars = self.scalars(ofTest: record, "\(dataset)/\(set)") }
+    if let mean = record["harmonic_mean"]?.number { scalars.append(Event.Scalar("accuracy/\(dataset)/H", mean)) }
+    try evaluations?.append(.scalars(scalars), step: step)
+  }
 
   private func scalars(ofStep record: MetricRecord) -> [Event.Scalar] {
     var scalars = [

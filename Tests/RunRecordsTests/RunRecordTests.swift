@@ -33,6 +33,7 @@ import Testing
       #"{"test": "zero-shot", "classes": "all", "images": 4, "correct": 3, "accuracy": 0.75, "macro_f1": 0.7, "seconds": 1}"#,
       #"{"step": 0, "epoch": 0, "loss": 2.5, "text_lr": 0.1, "image_lr": 0.2, "seconds": 0.5}"#,
       #"{"step": 1, "epoch": 0, "loss": "nan", "text_lr": 0.1, "image_lr": 0.2, "seconds": 0.5}"#,
+      #"{"test": "checkpoint", "data_set": "D", "classes": "all", "images": 4, "correct": 3, "step": 1, "epoch": 0}"#,
       #"{"step": 2, "ep"#,
     ]
     try Data(lines.joined(separator: "\n").utf8).write(to: folder.file("metrics.jsonl"))
