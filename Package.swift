@@ -94,7 +94,10 @@ let package = Package(
     module("Datasets", ["Diagnostics", "Files", "Tensors", "StrictJSON", "CImageShims", "RestrictedPickle"]),
 
     // The program.
+    module("EventFiles", ["Diagnostics", "Files"]),
+    module("RunRecords", ["Diagnostics", "Files", "StrictJSON"]),
     module("Reporting", ["Diagnostics", "Files", .product(name: "Logging", package: "swift-log")]),
+    module("HTMLReport", ["StrictJSON", "RunRecords", "Reporting"]),
     module(
       "DatasetVerification",
       ["Diagnostics", "StrictJSON", "Collectives", "ShardFiles", "Datasets", "Reporting"]),
@@ -115,8 +118,7 @@ let package = Package(
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "SkipTuning",
         "Optimization", "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors",
-        "ShardFiles",
-        "Checkpoints", "StrictJSON", "TunedModels", "Planning",
+        "ShardFiles", "Checkpoints", "StrictJSON", "TunedModels", "EventFiles", "HTMLReport", "RunRecords", "Planning",
       ]),
     module(
       "Protocols",
@@ -191,6 +193,9 @@ let package = Package(
     tests("ZipFilesTests", ["Diagnostics", "Files", "ZipFiles"]),
     tests(
       "TorchArchivesTests", ["Diagnostics", "Files", "Tensors", "Safetensors", "RestrictedPickle", "TorchArchives"]),
+    tests("EventFilesTests", ["Diagnostics", "EventFiles"]),
+    tests("RunRecordsTests", ["Diagnostics", "RunRecords"]),
+    tests("HTMLReportTests", ["RunRecords", "HTMLReport"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",

@@ -23,13 +23,14 @@ public struct Evaluator<Product: MatrixProduct> {
 
   /// Counts of all images of each set, the same on all ranks.
   ///
-  /// `onProgress` is told on rank 0 how many images of all sets are done; `onStep` is called before each batch of any rank.
+  /// `onProgress` is told on rank 0 how many images of all sets are done, `onOutcomes` there too what was made of which; `onStep` is called before each batch of any rank.
   /// What they throw, or the failure of an unreadable image where the schedule does not skip such, is thrown alike on all
   /// ranks, after the batch that each is at. Collective: all ranks call this in the same order.
   public func evaluate(
     _ sets: [TestImages], _ schedule: TestSchedule, _ collectives: any MessagePassing,
     onStep: @escaping () throws -> Void = {}, onProgress: @escaping (_ done: Int) -> Void = { _ in },
-    onSkipped: @escaping (DatasetItem, ImageOutcomes.Skipped) -> Void = { _, _ in }
+    onSkipped: @escaping (DatasetItem, ImageOutcomes.Skipped) -> Void = { _, _ in },
+    onOutcomes: @escaping (ImageOutcomes) -> Void = { _ in }
   ) throws -> [TestCounts] {
     var counts = sets.map { TestCounts(classCount: $0.scoring.classCount) }
     var done = 0
@@ -38,6 +39,7 @@ public struct Evaluator<Product: MatrixProduct> {
       onOutcomes: { unit, outcomes in
         counts[unit].add(outcomes, labels: sets[unit].items[outcomes.range].map(\.label))
         outcomes.skipped.forEach { onSkipped(sets[unit].items[$0.index], $0) }
+        onOutcomes(outcomes)
         done += outcomes.range.count
         onProgress(done)
       })

@@ -122,12 +122,16 @@ public final class ProgressLine: Sendable {
     return "\(title): " + parts.filter { !$0.isEmpty }.joined(separator: ", ")
   }
 
-  /// The status line, cut to the width of the terminal: first the bar goes, then the rate, the note and the count.
+  /// The status line, cut to the width of the terminal: first the bar goes, then the rate, the note from its end, and the
+  /// count.
   private func statusLine(_ state: State, _ note: String) -> String {
     let note = printable(note, indentation: " ").filter { !$0.isNewline }
     let bar = fraction(state).map(Self.bar) ?? ""
-    let parts = [title, bar, percentage(state), count(state), rateWords(state), timeLeft(state), note]
-    for dropped in [[], [1], [1, 4], [1, 4, 6], [1, 3, 4, 6]] as [Set<Int>] {
+    var parts = [title, bar, percentage(state), count(state), rateWords(state), timeLeft(state), note]
+    let wholeNote: [(dropped: Set<Int>, note: String)] = [([], note), ([1], note), ([1, 4], note)]
+    let shorter = Self.shortened(note).map { (dropped: Set([1, 4]), note: $0) }
+    for (dropped, note) in wholeNote + shorter + [([1, 4], ""), ([1, 3, 4], "")] {
+      parts[6] = note
       let kept = parts.indices.filter { !dropped.contains($0) && !parts[$0].isEmpty }
       let line = kept.map { parts[$0] }.joined(separator: "  ")
       if displayWidth(of: line) <= output.width { return emphasized(line) }
@@ -135,6 +139,12 @@ public final class ProgressLine: Sendable {
     var cut = [title, percentage(state)].filter { !$0.isEmpty }.joined(separator: "  ")
     while displayWidth(of: cut) > output.width { cut.removeLast() }
     return emphasized(cut)
+  }
+
+  /// The note without its last words, which commas part, down to the first.
+  private static func shortened(_ note: String) -> [String] {
+    let words = note.components(separatedBy: ", ")
+    return (1..<max(1, words.count)).reversed().map { words[..<$0].joined(separator: ", ") }
   }
 
   /// The title in bold.

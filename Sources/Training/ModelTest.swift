@@ -27,33 +27,40 @@ struct ModelTest<Product: MatrixProduct> {
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
     var counts: [String: TestCounts] = [:]
     var seconds: [String: Double] = [:]
+    var files = TestFiles(name)
     // No weight changes during a test.
     let model = inputs.model.freezing(.image, upTo: inputs.model.imageTower.depth, for: environment.product)
     for set in inputs.sets {
       var time: Duration = .zero
       counts[set.name] = try timed(&time) {
         let scoring = isTuned ? inputs.method?.scoring(model, set, by: environment.product) : nil
-        return try test(set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product))
+        return try test(
+          set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product), &files)
       }
       seconds[set.name] = time.inSeconds
     }
     let result = TimedTest(outcome: RunResults.TestOutcome(counts), seconds: seconds)
     record(result, name)
+    report.write(files)
     return result
   }
 
   private func test(
-    _ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>, _ scoring: any ClassScoring
+    _ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>, _ scoring: any ClassScoring,
+    _ files: inout TestFiles
   ) throws -> TestCounts {
     let items = set.dataset.test
     environment.collectives.meter.place = "\(name) test"
     report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
     let images = TestImages(set.dataset, items, by: scoring)
+    var outcomes: [ImageOutcomes] = []
     let counts = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
       try evaluator.evaluate(
         [images], settings.evaluation.schedule, environment.collectives, onStep: StopSignal.check,
-        onProgress: { report.update($0) }, onSkipped: { report.warning("skipped: \($1.problem)") })[0]
+        onProgress: { report.update($0) }, onSkipped: { report.warning("skipped: \($1.problem)") },
+        onOutcomes: { outcomes.append($0) })[0]
     }
+    files.add(set, counts.matrix, outcomes)
     report.finishProgress(note: "accuracy \(Readable.fixed(100 * (counts.matrix.accuracy ?? .nan), 2))%")
     if counts.skipped > 0 { report.warning("\(counts.skipped) of \(items.count) test images were skipped") }
     return counts

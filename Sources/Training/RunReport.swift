@@ -12,6 +12,9 @@ final class RunReport {
   private let log: Log
   private var directory: RunDirectory?
   private var metrics: MetricsLog?
+  private var events: RunEvents?
+  /// The resolved configuration, as YAML.
+  private var configuration = ""
   private var progress: ProgressLine?
   private var trouble: Failure?
   private let speaks: Bool
@@ -40,16 +43,22 @@ final class RunReport {
   ) throws {
     guard speaks else { return }
     let directory = try RunDirectory(claiming: folder, earlier: keepsEarlierFiles() ? .keep : .moveAside)
-    try directory.writeAtomically(Data(resolved.yaml().utf8), "config.resolved.yaml")
+    configuration = resolved.yaml()
+    try directory.writeAtomically(Data(configuration.utf8), "config.resolved.yaml")
     try destination.attach(directory.file("run.log"))
     self.directory = directory
   }
 
-  /// Opens metrics.jsonl after dropping the lines of steps from `step` on, which the run will take again.
-  func openMetrics(from step: Int) throws {
-    guard let file = directory?.file("metrics.jsonl") else { return }
+  /// Opens metrics.jsonl after dropping the lines of steps from `step` on, which the run will take again; an event file too
+  /// where TensorBoard is given `eventsOf` so many images per step.
+  func openMetrics(from step: Int, eventsOf globalBatch: Int?) throws {
+    guard let directory else { return }
+    let file = directory.file("metrics.jsonl")
     try MetricsLog.truncate(file, fromStep: step)
     metrics = try MetricsLog(appendingTo: file)
+    events = try globalBatch.map {
+      try RunEvents(in: directory.url, from: step, globalBatch: $0, configuration: configuration)
+    }
   }
 
   func info(_ message: String) {
@@ -60,8 +69,21 @@ final class RunReport {
     if speaks { log.warning("\(message)") }
   }
 
-  /// Appends a line to metrics.jsonl.
-  func record(_ record: MetricRecord) { attempt { try metrics?.append(record) } }
+  /// Appends a line to metrics.jsonl, and tells TensorBoard.
+  func record(_ record: MetricRecord) {
+    attempt {
+      try metrics?.append(record)
+      try events?.add(record)
+    }
+  }
+
+  /// Tells TensorBoard how long the features of an epoch took.
+  func recordFeatures(seconds: Double) { attempt { try events?.addFeatures(seconds: seconds) } }
+
+  /// Writes the files of a test that is through.
+  func write(_ files: TestFiles) {
+    attempt { if let tests = directory?.file("tests") { try files.write(to: tests) } }
+  }
 
   /// Starts a progress line; the one before must be finished.
   func start(_ title: String, unit: String, total: Int) {
@@ -90,14 +112,25 @@ final class RunReport {
   /// The file or folder of that name in the run directory; nil on ranks that do not write.
   func file(_ name: String) -> URL? { directory?.file(name) }
 
-  /// Writes results.json and a table, and marks the run as finished.
-  func complete(_ results: RunResults) throws {
+  /// Writes results.json, a table and, where the run `describes` itself, a page, and marks the run as finished.
+  func complete(_ results: RunResults, describes: Bool) throws {
     guard let directory else { return }
     try metrics?.synchronize()
+    try events?.synchronize()
     try directory.writeAtomically(try results.json(), "results.json")
     try directory.writeAtomically(Data(results.table.markdown.utf8), "results.md")
+    if describes { describe(directory) }
     try directory.complete()
     log.info("results are in \(directory.url.path)")
+  }
+
+  /// Writes report.html; the run is worth no less without it.
+  private func describe(_ directory: RunDirectory) {
+    do {
+      try directory.writeAtomically(Data(RunPage.html([directory.url.path]).utf8), "report.html")
+    } catch {
+      warning("report.html is not written: \(error)")
+    }
   }
 
   private func attempt(_ body: () throws -> Void) {

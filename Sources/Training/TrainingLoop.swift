@@ -27,6 +27,7 @@ struct TrainingLoop<Product: MatrixProduct> {
     var exchanges = 0
     /// Whether a checkpoint was due since the last one that was begun.
     var isCheckpointDue = false
+    var pace = TrainingPace()
 
     var position: TrainingPosition { progress.position }
   }
@@ -95,6 +96,7 @@ struct TrainingLoop<Product: MatrixProduct> {
       try stop(outcome)
     }
     outcome.extraction += extraction
+    report.recordFeatures(seconds: extraction.inSeconds)
     let time = try runSteps(
       shares, features, firstImage: firstImage - extracted.lowerBound, batchCount: plan.count, &outcome)
     return
@@ -128,6 +130,7 @@ struct TrainingLoop<Product: MatrixProduct> {
       total += result.time
       taken.append(result)
       outcome.stepTimes.append(result.time)
+      outcome.pace.add(seconds: result.time.inSeconds, sentBytes: result.cost.sentBytes)
       outcome.exchangeSeconds.merge(result.cost.seconds, uniquingKeysWith: +)
       outcome.keptClasses += result.keptClasses.count
       advance(&outcome.progress.position, batchCount: batchCount)
@@ -136,10 +139,18 @@ struct TrainingLoop<Product: MatrixProduct> {
         taken = []
         if news.isStopRequested { try stop(outcome) }
       }
-      report.update(index + 1, note: outcome.progress.loss.map { "loss \(Readable.fixed($0, 4))" } ?? "")
+      report.update(index + 1, note: paceWords(outcome, batchCount: batchCount))
       try keepState(&outcome, news, isSynchronized: synchronizes)
     }
     return total
+  }
+
+  /// Loss, speed and time left of the whole run.
+  private func paceWords(_ outcome: Outcome, batchCount: Int) -> String {
+    let steps = min(settings.limits.maxSteps ?? .max, settings.optimizer.epochs * batchCount)
+    return outcome.pace.words(
+      loss: outcome.progress.loss, globalBatch: inputs.globalBatch, stepsLeft: steps - outcome.position.step,
+      elapsed: outcome.pace.elapsed)
   }
 
   /// Counts and records steps of which all ranks have heard.

@@ -11,6 +11,11 @@ import TunedModels
 // Tests, and what a run tells of itself in the end.
 
 extension TrainingRun {
+  /// Begins to record, from `step` on.
+  func openMetrics(_ inputs: RunInputs, from step: Int) throws {
+    try report.openMetrics(from: step, eventsOf: settings.output.tensorBoard ? inputs.globalBatch : nil)
+  }
+
   /// Accuracy of the model as it is, on every test set.
   func test(_ inputs: RunInputs, _ name: String, tuned: Bool) throws -> TimedTest {
     try ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report)
@@ -73,7 +78,7 @@ extension TrainingRun {
   /// The results of a run that trains nothing.
   func testAlone(_ inputs: RunInputs) throws -> RunResults {
     let provenance = try RunProvenance(version: environment.version, threads: environment.threads, collectives)
-    try collectives.agree { try report.openMetrics(from: 0) }
+    try collectives.agree { try openMetrics(inputs, from: 0) }
     let test = try test(inputs, "zero-shot", tuned: false)
     let layout = inputs.model.parameters.layout
     let cost = RunResults.Cost(

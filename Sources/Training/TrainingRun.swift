@@ -127,7 +127,7 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   private func finish(_ results: RunResults, _ runTrace: RunTrace?) throws -> RunResults {
     try runTrace?.finish(version: environment.version)
-    try collectives.agree { try report.complete(results) }
+    try collectives.agree { try report.complete(results, describes: settings.output.report) }
     return results
   }
 
@@ -181,11 +181,11 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Brings back the state to go on from, or tests the untuned model and begins with it or with another run's parameters.
   private func begin(_ inputs: RunInputs, _ checkpoints: RunCheckpoints) throws -> RunProgress {
     if let restored = try checkpoints.restore(start) {
-      try collectives.agree { try report.openMetrics(from: restored.position.step) }
+      try collectives.agree { try openMetrics(inputs, from: restored.position.step) }
       return try fitted(restored, inputs)
     }
     let initial = try start.initialCheckpoint.map(checkpoints.findInitial)
-    try collectives.agree { try report.openMetrics(from: 0) }
+    try collectives.agree { try openMetrics(inputs, from: 0) }
     var progress = RunProgress()
     if settings.evaluation.zeroShot { progress.zeroShot = try test(inputs, "zero-shot", tuned: false).outcome }
     if let initial { try checkpoints.begin(with: initial) }

@@ -75,6 +75,16 @@ import Testing
     #expect(recorder.take() == [Self.erase + line])
   }
 
+  @Test(arguments: [
+    (71, "  loss 1.0, 80 images/s, 1 MB/s sent"), (60, "  loss 1.0, 80 images/s"), (45, "  loss 1.0"), (40, ""),
+  ])
+  func aNoteLosesItsLastWordsFirst(columns: Int, words: String) {
+    let progress = progress(console(isTerminal: true, columns: columns))
+    clock.advance(1)
+    progress.update(completed: 25, note: "loss 1.0, 80 images/s, 1 MB/s sent")
+    #expect(recorder.take() == [Self.erase + "epoch 1/2  25%  25/100  3.0 s left" + words])
+  }
+
   @Test func withoutATotalThereIsNoTimeLeft() {
     let progress = progress(console(isTerminal: true), total: nil)
     clock.advance(2)

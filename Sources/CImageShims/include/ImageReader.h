@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// JPEG and PNG files in memory, read as rows of interleaved RGB bytes.
+// JPEG and PNG files in memory, read as rows of interleaved RGB bytes; ImageWriter.h writes them.
 //
 // The file is untrusted. Nothing here exits, aborts, prints, or jumps out of a call: every call returns a status and
 // leaves a message in the buffer given to `image_reader_open`.

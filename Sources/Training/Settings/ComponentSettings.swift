@@ -159,9 +159,16 @@ struct LimitSettings: Sendable {
 /// What is kept of the run.
 struct OutputSettings: Sendable {
   var saveModel: Bool
+  var tensorBoard: Bool
+  var report: Bool
 
   init(_ reader: SettingsReader) throws {
     saveModel = try reader.boolean(
       "save_model", default: true, "whether the tuned model is written to <run_dir>/model as a Hugging Face folder")
+    tensorBoard = try reader.boolean(
+      "tensorboard", default: true, "whether curves are written to <run_dir>/events.out.tfevents.* for TensorBoard")
+    report = try reader.boolean(
+      "report", default: true,
+      "whether a finished run is described by <run_dir>/report.html, one file to look at or send")
   }
 }

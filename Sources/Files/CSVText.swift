@@ -1,18 +1,18 @@
 import Diagnostics
 
 /// Comma-separated values (RFC 4180): fields in quotes may hold commas, line ends and doubled quotes.
-enum CSVText {
+package enum CSVText {
   /// A record and where it begins.
-  struct Record {
+  package struct Record {
     /// From 1.
-    let line: Int
-    let fields: [String]
+    package let line: Int
+    package let fields: [String]
   }
 
   /// The records of `text`, without blank lines.
   ///
   /// Throws `Failure(.badData)` at `file:line` for a quote that is not closed or stands within a field.
-  static func records(_ text: String, file: String) throws -> [Record] {
+  package static func records(_ text: String, file: String) throws -> [Record] {
     var reader = Reader(bytes: Array(text.utf8), file: file)
     var records: [Record] = []
     while let record = try reader.next() {
