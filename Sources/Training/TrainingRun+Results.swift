@@ -13,8 +13,22 @@ import TunedModels
 extension TrainingRun {
   /// Accuracy of the model as it is, on every test set.
   func test(_ inputs: RunInputs, _ name: String, tuned: Bool) throws -> TimedTest {
-    try ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report)
-      .run(name, tuned: tuned)
+    var test = ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report)
+    test.onStep = { [evaluators] in
+      try StopSignal.check()
+      try evaluators?.office?.serve()
+    }
+    return try test.run(name, tuned: tuned)
+  }
+
+  /// What is known of the run's checkpoints, on all ranks.
+  func add(
+    _ evaluations: RunEvaluations, _ outcome: TrainingLoop<Product>.Outcome, to results: inout RunResults
+  ) throws {
+    let (known, best) = try evaluations.findings()
+    if !known.isEmpty { results.evaluations = known }
+    results.best = best
+    if settings.limits.patience != nil { results.stoppedEarly = outcome.isStoppedEarly }
   }
 
   /// What a step reduces, by purpose.
