@@ -92,6 +92,7 @@ package struct CheckpointDirectory: Sendable {
       try rename(name, to: CheckpointName.superseded(name, token: UUID().uuidString.lowercased()))
     }
     if let last = try checkpointNames().first, !later.isEmpty { try point(to: last) }
+    if let best = try? bestName(), later.contains(best) { try remove(url.appendingPathComponent(CheckpointName.best)) }
     return later
   }
 

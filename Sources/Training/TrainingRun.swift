@@ -303,6 +303,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     }
     let evaluations = RunEvaluations(
       settings, checkpoints.directory, collectives, report: report, office: evaluators?.office, testHere: testHere)
+    evaluators?.evaluations = evaluations
     checkpoints.onSaved = evaluations.checkpointSaved
     checkpoints.protectedSteps = { [unowned evaluations] in evaluations.protectedSteps }
     return evaluations

@@ -10,6 +10,8 @@ final class EvaluatingRanks {
   let office: EvaluationOffice?
   /// Whether they have judged and loaded what they need.
   private(set) var areReady = false
+  /// Who hears what they find, also while the run comes to an end.
+  var evaluations: RunEvaluations?
 
   init(_ world: any MessagePassing, _ office: EvaluationOffice?) { (self.world, self.office) = (world, office) }
 
@@ -52,7 +54,7 @@ struct DividedRun<Product: MatrixProduct> {
       guard count >= size else { return }
       throw Failure(
         .usage, at: "evaluate.ranks",
-        "\(count) of \(size) \(size == 1 ? "rank" : "ranks") are to evaluate, so that none is left to train",
+        "of \(size) \(size == 1 ? "rank" : "ranks"), \(count) would evaluate and none would train",
         remedy: "start at least \(count + 1) ranks, or use evaluate.every_epochs")
     }
   }

@@ -31,7 +31,9 @@ final class EvaluationOffice {
   /// What an earlier start of the run left to be done, ascending; it is left out for nothing.
   private var backlog: [CheckpointPosition] = []
   private var next: CheckpointPosition?
+  /// When something was last said to the evaluating ranks, and heard of them.
   private var lastWord = ContinuousClock.now
+  private var lastHeard = ContinuousClock.now
   private var isClosed = false
 
   /// The evaluating ranks of a world, and the folder of checkpoints.
@@ -57,15 +59,24 @@ final class EvaluationOffice {
   /// Has checkpoints evaluated that an earlier start of the run did not get to.
   func resubmit(_ places: [CheckpointPosition]) { backlog += places }
 
-  /// Takes in what has come, and hands out what is next; whether anything had come. Never blocks for long.
-  @discardableResult
-  func serve() throws -> Bool {
+  /// Takes in what has come, and hands out what is next.
+  ///
+  /// Blocks only where nothing has come for as long as ranks wait for each other: then one may be lost, which a wait finds
+  /// out.
+  func serve() throws {
+    _ = try hear()
+    if current != nil, lastHeard.duration(to: .now) > world.deadline { try waitForNews() }
+  }
+
+  /// The same without ever blocking; whether anything had come.
+  private func hear() throws -> Bool {
     var heard = false
     for peer in peers.sorted() {
       guard let message = try channel.take(from: peer) else { continue }
       heard = true
       try follow(message, of: peer)
     }
+    if heard { lastHeard = .now }
     if current == nil, !isClosed { try handOut() }
     return heard
   }
@@ -73,7 +84,7 @@ final class EvaluationOffice {
   /// Waits until the evaluating ranks have said something, or this process was asked to stop.
   func waitForNews() throws {
     try world.wait(in: "wait for the evaluation of step \(current?.step ?? next?.step ?? 0)") {
-      let heard = try serve()
+      let heard = try hear()
       if !heard { usleep(Self.pause) }
       return heard || StopSignal.isRequested
     }
@@ -85,7 +96,7 @@ final class EvaluationOffice {
     for peer in evaluators { try channel.send(.end, failure?.encoded() ?? [], to: peer) }
     while !peers.isEmpty {
       try world.wait(in: "wait for the ranks that evaluate to end") {
-        let heard = try serve()
+        let heard = try hear()
         if !heard { usleep(Self.pause) }
         return heard
       }
@@ -96,7 +107,7 @@ final class EvaluationOffice {
   private func handOut() throws {
     if let place = backlog.first ?? next {
       if backlog.isEmpty { next = nil } else { backlog.removeFirst() }
-      current = place
+      (current, lastHeard) = (place, .now)
       let path = Array(folder.appendingPathComponent(place.name).path.utf8)
       for peer in evaluators { try channel.send(.evaluate, step: place.step, epoch: place.epoch, path, to: peer) }
     } else if lastWord.duration(to: .now) >= min(Self.heartbeat, world.deadline / 4) {

@@ -52,7 +52,7 @@ struct EvaluationSettings: Sendable {
       ranks == 0 || everyEpochs == 0, about: "every_epochs", "cannot be combined with evaluate.ranks",
       remedy: "evaluate beside training or between epochs")
     try reader.require(
-      evaluatesCheckpoints || datasets.isEmpty, about: "datasets", "are for evaluations during training",
+      evaluatesCheckpoints || datasets.isEmpty, about: "datasets", "is about evaluations during training only",
       remedy: "give evaluate.ranks or evaluate.every_epochs, or use skiptune evaluate --datasets")
   }
 
