@@ -93,7 +93,7 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
   func leave(rank: Int, _ outcome: Result<some Any, any Error>) {
     condition.withLock {
       hasLeft[rank] = true
-      for (ranks, part) in parts { ranks.firstIndex(of: rank).map { part.leave(rank: $0, outcome) } }
+      defer { for (ranks, part) in parts { ranks.firstIndex(of: rank).map { part.leave(rank: $0, outcome) } } }
       guard brokenBy == nil else { return }
       if case .failure(let error) = outcome {
         breakUp(Failure(.internalError, "rank \(rank) of \(size) failed: \(error)"))
