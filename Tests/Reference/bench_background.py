@@ -23,16 +23,16 @@ GLOBAL_BATCH = 4
 WAYS = {
     "no evaluations": (0, []),
     "beside training": (1, ["evaluate.ranks=1"]),
-    "stopping to evaluate": (0, ["evaluate.every_epochs=1"]),
+    "stopping to evaluate": (0, ["evaluate.every_epochs={every}"]),
 }
 
 
 class Bench:
     """Trainings on one machine."""
 
-    def __init__(self, program: Path, folder: Path, ranks: int, epochs: int, datasets: list):
+    def __init__(self, program: Path, folder: Path, ranks: int, epochs: int, every: int, datasets: list):
         self.program, self.folder, self.ranks, self.epochs = program, folder, ranks, epochs
-        self.datasets, self.number = datasets, 0
+        self.every, self.datasets, self.number = every, datasets, 0
 
     def train(self, extra_ranks: int, settings: list) -> dict:
         """Seconds of a training, how many checkpoints were evaluated, and its weights."""
@@ -47,11 +47,11 @@ class Bench:
         command += ["--run-dir", str(run)]
         fixed = [
             f"optim.epochs={self.epochs}", f"batch.global={GLOBAL_BATCH}", "evaluate.zero_shot=false",
-            "evaluate.tuned=false", "limits.loader_threads=1",
+            "evaluate.tuned=false", "limits.loader_threads=1", f"checkpoint.every_epochs={self.every}",
         ]
         if settings:
             fixed.append("evaluate.datasets=[" + ", ".join(str(file) for file in self.datasets) + "]")
-        for setting in fixed + settings:
+        for setting in fixed + [setting.format(every=self.every) for setting in settings]:
             command += ["--set", setting]
         times = self.watch(command, environment)
         results = json.loads((run / "results.json").read_text())
@@ -61,6 +61,7 @@ class Bench:
             "all": times["end"] - times["start"],
             "steps": sum("loss" in record for record in records),
             "evaluations": len(results.get("evaluations", [])),
+            "paused": results["checkpoints"]["paused_seconds"],
             "weights": (run / "model/model.safetensors").read_bytes(),
         }
 
@@ -86,7 +87,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, default=REPOSITORY / ".build/release/skiptune")
     parser.add_argument("--ranks", type=int, default=1, help="ranks that train")
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--every", type=int, default=5, help="epochs from one checkpoint to the next")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--datasets", type=Path, nargs="*", default=[REPOSITORY / "configs/quickstart/datasets/letters.yaml"],
@@ -96,7 +98,7 @@ def main():
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(
-            arguments.program.resolve(), Path(folder), arguments.ranks, arguments.epochs,
+            arguments.program.resolve(), Path(folder), arguments.ranks, arguments.epochs, arguments.every,
             [file.resolve() for file in arguments.datasets],
         )
         for _ in range(arguments.rounds):
@@ -107,8 +109,8 @@ def main():
     print(f"{arguments.ranks} ranks that train, {arguments.epochs} epochs, {arguments.rounds} rounds, medians; {cores} cores")
     if cores < busy:
         print(f"\n{busy} ranks on {cores} cores take time from each other: the row of evaluation beside training shows that too")
-    print("\n| | last epoch done, s | all done, s | images/s | of no evaluations | checkpoints evaluated |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    print("\n| | last epoch done, s | all done, s | paused for checkpoints, s | images/s | of no evaluations | evaluated |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name in WAYS:
         found = [entry[name] for entry in rounds]
         training = statistics.median(entry["training"] for entry in found)
@@ -116,7 +118,11 @@ def main():
         rate = statistics.median(entry["steps"] * GLOBAL_BATCH / entry["all"] for entry in found)
         ratio = statistics.median(entry["no evaluations"]["all"] / entry[name]["all"] for entry in rounds)
         count = statistics.median(entry["evaluations"] for entry in found)
-        print(f"| {name} | {training:.1f} | {seconds:.1f} | {rate:.0f} | {ratio:.2f} | {count:.0f} of {arguments.epochs} |")
+        paused = statistics.median(entry["paused"] for entry in found)
+        print(
+            f"| {name} | {training:.1f} | {seconds:.1f} | {paused:.1f} | {rate:.0f} | {ratio:.2f} "
+            f"| {count:.0f} of {arguments.epochs // arguments.every} |"
+        )
 
 
 if __name__ == "__main__":

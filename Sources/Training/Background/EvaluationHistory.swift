@@ -76,7 +76,9 @@ final class EvaluationHistory {
 
   // MARK: What follows
 
-  /// The best by `checkpoint.keep_best`; of several equal ones, the newest. Nil where that is no number of evaluations.
+  /// The best checkpoint by `checkpoint.keep_best`; nil where that is no number of evaluations.
+  ///
+  /// Of several equal ones, the newest.
   var best: BestCheckpoint? {
     guard let metric = checkpoint.metric, metric.isOfTest else { return nil }
     var best: BestCheckpoint?
