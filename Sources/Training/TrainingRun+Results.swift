@@ -21,16 +21,6 @@ extension TrainingRun {
     return try test.run(name, tuned: tuned)
   }
 
-  /// What is known of the run's checkpoints, on all ranks.
-  func add(
-    _ evaluations: RunEvaluations, _ outcome: TrainingLoop<Product>.Outcome, to results: inout RunResults
-  ) throws {
-    let (known, best) = try evaluations.findings()
-    if !known.isEmpty { results.evaluations = known }
-    results.best = best
-    if settings.limits.patience != nil { results.stoppedEarly = outcome.isStoppedEarly }
-  }
-
   /// What a step reduces, by purpose.
   ///
   /// The sharded engine's messages carry slices: what it reduces is all gradients, once.

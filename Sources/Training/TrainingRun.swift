@@ -293,22 +293,6 @@ public struct TrainingRun<Product: MatrixProduct> {
     }
   }
 
-  /// Who evaluates the checkpoints of a model that is still untuned, if anybody does.
-  private func makeEvaluations(_ inputs: RunInputs, _ checkpoints: RunCheckpoints) throws -> RunEvaluations {
-    var testHere: RunEvaluations.TestHere?
-    if settings.evaluation.everyEpochs > 0 {
-      let loaded = try CheckpointTests<Product>.inputs(settings, collectives, report: report) { _ in inputs.model }
-      let tests = CheckpointTests(settings, loaded, environment, report: report)
-      testHere = { try tests.evaluate($0, $1.hash, inputs.model, onStep: StopSignal.check) }
-    }
-    let evaluations = RunEvaluations(
-      settings, checkpoints.directory, collectives, report: report, office: evaluators?.office, testHere: testHere)
-    evaluators?.evaluations = evaluations
-    checkpoints.onSaved = evaluations.checkpointSaved
-    checkpoints.protectedSteps = { [unowned evaluations] in evaluations.protectedSteps }
-    return evaluations
-  }
-
   /// Judges everything, then takes the run directory.
   private func prepare(_ runTrace: inout RunTrace?) throws -> RunInputs {
     let (inputs, notes) = try environment.trace.span("read inputs", .run) {
