@@ -45,10 +45,15 @@ package struct CheckpointDirectory: Sendable {
   /// The checkpoint that the `latest` file names; nil where there is no such file.
   ///
   /// Throws `Failure(.badData)` where the file names none.
-  package func latestName() throws -> String? {
-    let file = url.appendingPathComponent(CheckpointName.latest)
+  package func latestName() throws -> String? { try name(in: CheckpointName.latest) }
+
+  /// The checkpoint that the `best` file names, as `latestName`.
+  package func bestName() throws -> String? { try name(in: CheckpointName.best) }
+
+  func name(in pointer: String) throws -> String? {
+    let file = url.appendingPathComponent(pointer)
     guard Folder.exists(file) else { return nil }
-    let bytes = try SmallFile.bytes(of: file, limit: 256, what: "the pointer to the latest checkpoint")
+    let bytes = try SmallFile.bytes(of: file, limit: 256, what: "the pointer to the \(pointer) checkpoint")
     let text = String(decoding: bytes, as: UTF8.self)
     let name = text.hasSuffix("\n") ? String(text.dropLast()) : text
     guard CheckpointName.step(of: name) != nil else {
@@ -87,6 +92,7 @@ package struct CheckpointDirectory: Sendable {
       try rename(name, to: CheckpointName.superseded(name, token: UUID().uuidString.lowercased()))
     }
     if let last = try checkpointNames().first, !later.isEmpty { try point(to: last) }
+    if let best = try? bestName(), later.contains(best) { try remove(url.appendingPathComponent(CheckpointName.best)) }
     return later
   }
 

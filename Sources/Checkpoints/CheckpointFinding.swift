@@ -75,14 +75,16 @@ extension CheckpointDirectory {
 }
 
 extension Checkpoint {
-  /// The checkpoint that a path of the user's means: a checkpoint's own folder, or the newest whole one of a run directory
-  /// or of a folder of checkpoints.
+  /// The checkpoint that a path of the user's means: a checkpoint's own folder, the newest whole one of a run directory or
+  /// of a folder of checkpoints, or the one that `RUN/best`, `RUN/latest` or such a file in a folder of checkpoints names.
   ///
   /// Each damaged one that is passed over is reported, on all ranks. Throws the same `Failure` on all ranks where there is
   /// none or the one that is named is damaged. Collective: all ranks call this in the same order.
   package static func find(
     _ path: URL, _ collectives: any Collectives, passingOver report: (Failure) -> Void = { _ in }
   ) throws -> Checkpoint {
+    let shared = try collectives.share { Array(try CheckpointPlace.followed(path).path.utf8) }.get()
+    let path = URL(fileURLWithPath: String(decoding: shared, as: UTF8.self))
     let word = try collectives.share { Array(try CheckpointPlace(path).rawValue.utf8) }.get()
     let place = CheckpointPlace(rawValue: String(decoding: word, as: UTF8.self))!
     let directory = CheckpointDirectory(place.folder(path))
@@ -141,6 +143,24 @@ package enum CheckpointPlace: String, Sendable {
     } else {
       throw refuse(.missingInput, "there is no checkpoint here")
     }
+  }
+
+  /// The file that names a checkpoint where a path means one: `latest` or `best` of a run or of a folder of checkpoints.
+  package static func pointer(_ path: URL) -> URL? {
+    let name = path.lastPathComponent
+    guard [CheckpointName.latest, CheckpointName.best].contains(name), isFolder(path) != true else { return nil }
+    let inRun = path.deletingLastPathComponent().appendingPathComponent("checkpoints").appendingPathComponent(name)
+    return [path, inRun].first { isFolder($0) == false }
+  }
+
+  /// The checkpoint's folder where a path is a pointer to one, else the path itself.
+  ///
+  /// Throws `Failure` for a pointer that names none.
+  package static func followed(_ path: URL) throws -> URL {
+    guard let pointer = pointer(path) else { return path }
+    let directory = pointer.deletingLastPathComponent()
+    return try CheckpointDirectory(directory).name(in: pointer.lastPathComponent)
+      .map(directory.appendingPathComponent) ?? path
   }
 
   /// The folder of checkpoints that such a path is, holds or lies in.

@@ -19,6 +19,8 @@ package struct CheckpointListing: Sendable {
   package let condition: Condition
   /// Whether the `latest` file names it.
   package let isLatest: Bool
+  /// Whether the `best` file names it.
+  package let isBest: Bool
 }
 
 extension CheckpointDirectory {
@@ -27,12 +29,13 @@ extension CheckpointDirectory {
   /// Throws `Failure` when the folder cannot be read.
   package func list() throws -> [CheckpointListing] {
     guard Folder.exists(url) else { return [] }
-    let latest = try? latestName()
+    let (latest, best) = (try? latestName(), try? bestName())
     let complete = try checkpointNames().map { name in
-      CheckpointListing(name: name, condition: condition(name), isLatest: name == latest)
+      CheckpointListing(name: name, condition: condition(name), isLatest: name == latest, isBest: name == best)
     }
     let leftovers = try Folder.entries(url).filter(CheckpointName.isLeftover)
-    return complete + leftovers.map { CheckpointListing(name: $0, condition: .leftover, isLatest: false) }
+    return complete
+      + leftovers.map { CheckpointListing(name: $0, condition: .leftover, isLatest: false, isBest: false) }
   }
 
   private func condition(_ name: String) -> CheckpointListing.Condition {

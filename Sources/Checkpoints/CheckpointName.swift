@@ -4,6 +4,8 @@ enum CheckpointName {
   static let manifest = "manifest.json"
   /// The file that names the checkpoint written last.
   static let latest = "latest"
+  /// The file that names the best checkpoint.
+  static let best = "best"
 
   /// The folder of a step's checkpoint: `step-00001200`.
   static func folder(step: Int) -> String { "step-" + padded(step, 8) }
@@ -35,7 +37,7 @@ enum CheckpointName {
 
   /// Whether a writer that died left this, so that it may go.
   static func isLeftover(_ name: String) -> Bool {
-    if name.hasPrefix(".latest."), name.hasSuffix(".partial") { return true }
+    if [latest, best].contains(where: { name.hasPrefix(".\($0).") }), name.hasSuffix(".partial") { return true }
     return [".partial-", ".deleting-"].contains { mark in
       name.firstRange(of: mark).map { step(of: String(name[..<$0.lowerBound])) != nil } ?? false
     }

@@ -57,7 +57,8 @@ package struct CheckpointRetention: Sendable, Equatable {
     }.map(\.step)
   }
 
-  private func bestStep(_ ordered: [CheckpointManifest], _ best: Best) -> Int? {
+  /// The step of the best of some manifests, ascending; nil where none is rated.
+  func bestStep(_ ordered: [CheckpointManifest], _ best: Best) -> Int? {
     let rated = ordered.compactMap { manifest in
       manifest.metrics[best.metric].flatMap { $0.isNaN ? nil : (step: manifest.step, value: $0) }
     }
@@ -75,17 +76,21 @@ extension CheckpointDirectory {
   /// stays. Before anything is deleted, the newest that stays is read whole and its hashes are compared; if it is damaged,
   /// it does not count either. A folder is renamed before it is emptied, so that no half of a checkpoint looks whole.
   ///
+  /// Those of `protected` steps stay too. Where the rules know a best one, `best` names it afterwards.
+  ///
   /// For one rank alone, on any thread, and not while `begin` or `commit` run. Throws `Failure` when the disk fails.
   @discardableResult
-  package func applyRetention(_ rules: CheckpointRetention) throws -> [String] {
+  package func applyRetention(_ rules: CheckpointRetention, protecting protected: Set<Int> = []) throws -> [String] {
     let latest = try? latestName()
     let complete = try list().compactMap { listing -> CheckpointManifest? in
       if case .complete(let manifest) = listing.condition { manifest } else { nil }
     }
+    if let best = rules.best, let step = rules.bestStep(complete.reversed(), best) { try markBest(step: step) }
     // The newest good one stays by every rule; those above it are damaged and do not count.
     for first in complete.indices {
       let manifests = Array(complete[first...])
-      let names = rules.expendable(manifests).map { CheckpointName.folder(step: $0) }.filter { $0 != latest }
+      let names = rules.expendable(manifests).filter { !protected.contains($0) }
+        .map { CheckpointName.folder(step: $0) }.filter { $0 != latest }
       if names.isEmpty { return [] }
       let newest = url.appendingPathComponent(CheckpointName.folder(step: manifests[0].step))
       guard (try? Checkpoint(reading: newest).verify(.hashes)) != nil else { continue }

@@ -181,10 +181,18 @@ extension CheckpointDirectory {
     try point(to: name)
   }
 
-  /// Moves `latest`.
-  func point(to name: String) throws {
-    try faults.before("replace \(CheckpointName.latest)")
-    try AtomicFile.write(Array("\(name)\n".utf8), to: url.appendingPathComponent(CheckpointName.latest))
+  /// Moves `latest`, or another pointer.
+  func point(to name: String, _ pointer: String = CheckpointName.latest) throws {
+    try faults.before("replace \(pointer)")
+    try AtomicFile.write(Array("\(name)\n".utf8), to: url.appendingPathComponent(pointer))
+  }
+
+  /// Moves `best` to a step's checkpoint.
+  ///
+  /// For one rank alone. Throws `Failure` when the disk fails.
+  package func markBest(step: Int) throws {
+    let name = CheckpointName.folder(step: step)
+    if (try? bestName()) != name { try point(to: name, CheckpointName.best) }
   }
 
   private func write(_ bytes: [UInt8], to file: URL) throws {

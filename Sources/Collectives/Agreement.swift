@@ -31,7 +31,7 @@ extension Failure {
 
   /// Never empty: the status, then place, problem and remedy, each as a byte that says whether it is there and the text
   /// after its length.
-  func encoded() -> [UInt8] {
+  package func encoded() -> [UInt8] {
     var bytes = withUnsafeBytes(of: status.rawValue.littleEndian, Array.init)
     for part in [place, problem, remedy] {
       let text = Array((part ?? "").utf8)
@@ -43,7 +43,7 @@ extension Failure {
   }
 
   /// Reads what `encoded` wrote; nil if the bytes are anything else.
-  init?(encoded bytes: [UInt8]) {
+  package init?(encoded bytes: [UInt8]) {
     var rest = bytes[...]
     func integer<Number: FixedWidthInteger>(_: Number.Type) -> Number? {
       let width = MemoryLayout<Number>.size

@@ -192,6 +192,13 @@ extension LoopbackCollectives {
 
   func wait(for transfers: [Transfer]) throws { try rendezvous.wait(for: transfers, caller) }
 
+  func world(of ranks: [Int]) -> any MessagePassing {
+    let part = LoopbackCollectives(
+      rank: place(in: ranks), deadline: deadline, rendezvous: rendezvous.part(of: ranks, nodes: nodes(of: ranks)))
+    part.activity = activity
+    return part
+  }
+
   func nodeMemory(byteCount: Int, counters: Int) throws -> any NodeMemory {
     try rendezvous.nodeMemory(NodeMemoryLayout(byteCount: byteCount, counters: counters), caller)
   }

@@ -33,6 +33,13 @@ public protocol MessagePassing: Collectives {
   /// Returns when all are done.
   func wait(for transfers: [Transfer]) throws
 
+  /// Some of the ranks as a world of their own, in which they count from 0; communicates nothing.
+  ///
+  /// Computes to the bit what a run of so many ranks does. Its messages are never taken for those of the whole world, but
+  /// for those of another part that the same two ranks belong to: let parts be disjoint. `deadline` is that of the world
+  /// under MPI. Traps unless `ranks` ascend and hold this rank.
+  func world(of ranks: [Int]) -> any MessagePassing
+
   /// Memory, zeroed, that all ranks of this node see, with `counters` that one rank may set while another looks.
   ///
   /// Its start is aligned to a page. To wait for a counter, use `wait(in:until:)`: a loop of one's own would not
@@ -63,6 +70,25 @@ extension MessagePassing {
 
   /// Ranks of a node, ascending.
   public func ranks(ofNode node: Int) -> [Int] { nodes.indices.filter { nodes[$0] == node } }
+
+  /// This rank's place among `ranks`; traps unless they ascend and hold it.
+  package func place(in ranks: [Int]) -> Int {
+    precondition(
+      zip(ranks, ranks.dropFirst()).allSatisfy(<) && ranks.allSatisfy((0..<worldSize).contains),
+      "ranks \(ranks) of a world of \(worldSize)")
+    guard let place = ranks.firstIndex(of: rank) else { preconditionFailure("rank \(rank) is none of \(ranks)") }
+    return place
+  }
+
+  /// Nodes of some ranks, numbered in order of their lowest ranks.
+  package func nodes(of ranks: [Int]) -> [Int] {
+    var numbers: [Int: Int] = [:]
+    return ranks.map { rank in
+      let number = numbers[nodes[rank]] ?? numbers.count
+      numbers[nodes[rank]] = number
+      return number
+    }
+  }
 
   /// Traps unless there are such a rank and such a tag.
   package func checkAddress(_ rank: Int, tag: Int) {

@@ -107,6 +107,9 @@ extension MeteredCollectives {
   /// Returns when all are done.
   public func wait(for transfers: [Transfer]) throws { try base.wait(for: transfers) }
 
+  /// Some of the ranks as a world of their own, whose traffic is not counted.
+  public func world(of ranks: [Int]) -> any MessagePassing { base.world(of: ranks) }
+
   /// Memory that the ranks of this node share; what they write there is not counted.
   public func nodeMemory(byteCount: Int, counters: Int) throws -> any NodeMemory {
     let memory = try base.nodeMemory(byteCount: byteCount, counters: counters)

@@ -69,6 +69,9 @@ extension NodeGroup {
   /// Returns when all are done.
   public func wait(for transfers: [Transfer]) throws { try base.wait(for: transfers) }
 
+  /// Some of the ranks of the node as a world of their own.
+  public func world(of ranks: [Int]) -> any MessagePassing { base.world(of: ranks.map { members[$0] }) }
+
   /// Memory that the ranks of the node share.
   ///
   /// Collective: all ranks of the whole world call this in the same order.

@@ -34,6 +34,8 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
   /// Calls completed.
   private var generation = 0
   private var brokenBy: Failure?
+  /// Where some of the ranks meet apart from the others.
+  private var parts: [[Int]: Rendezvous] = [:]
 
   /// Who calls, and how it waits.
   struct Caller {
@@ -91,6 +93,7 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
   func leave(rank: Int, _ outcome: Result<some Any, any Error>) {
     condition.withLock {
       hasLeft[rank] = true
+      defer { for (ranks, part) in parts { ranks.firstIndex(of: rank).map { part.leave(rank: $0, outcome) } } }
       guard brokenBy == nil else { return }
       if case .failure(let error) = outcome {
         breakUp(Failure(.internalError, "rank \(rank) of \(size) failed: \(error)"))
@@ -99,6 +102,16 @@ final class Rendezvous: @unchecked Sendable {  // Guarded by `condition`.
       } else if let (starter, transfer) = mailboxes.unfinished(with: rank) {
         abandon(starter, calling: transfer.call, absent: rank)
       }
+    }
+  }
+
+  /// Where these ranks meet apart from the others; whoever loses the whole world loses the part too.
+  func part(of ranks: [Int], nodes: [Int]) -> Rendezvous {
+    condition.withLock {
+      let part = parts[ranks] ?? Rendezvous(nodes: nodes)
+      parts[ranks] = part
+      if let brokenBy { part.condition.withLock { _ = part.breakUp(brokenBy) } }
+      return part
     }
   }
 
@@ -260,6 +273,7 @@ extension Rendezvous {
   private func breakUp(_ failure: Failure) -> Failure {
     brokenBy = failure
     condition.broadcast()
+    for part in parts.values { part.condition.withLock { _ = part.breakUp(part.brokenBy ?? failure) } }
     return failure
   }
 }

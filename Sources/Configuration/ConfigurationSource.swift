@@ -4,6 +4,8 @@ import Foundation
 /// Configuration files and `--set` options merged into one tree in which every value knows its origin.
 public struct ConfigurationSource {
   let root: ConfigurationNode
+  private let documents: [(name: String, text: String)]
+  private let overrides: [String]
 
   /// Reads files, merges them left to right, then lays `key.path=value` options over them.
   ///
@@ -32,7 +34,15 @@ public struct ConfigurationSource {
     for (index, override) in overrides.enumerated() {
       root = root.merging(try Self.tree(of: override, source: documents.count + index))
     }
-    self.root = root
+    (self.root, self.documents, self.overrides) = (root, documents, overrides)
+  }
+
+  /// The same with more files after its own, and more options after its own.
+  ///
+  /// Throws as `init(files:overrides:)`.
+  public func adding(files: [URL], overrides more: [String] = []) throws -> ConfigurationSource {
+    try ConfigurationSource(
+      documents: documents + files.map { ($0.relativePath, try Self.text(of: $0)) }, overrides: overrides + more)
   }
 
   private static var emptyMapping: ConfigurationNode {

@@ -52,6 +52,11 @@ public final class SettingsReader {
     return try body(SettingsReader(state: state, path: fullKey, mapping: node?.mapping))
   }
 
+  /// A nested section that was read before, for rules that join settings of several sections.
+  public func reopened(_ key: String) -> SettingsReader {
+    SettingsReader(state: state, path: checkedPath(key), mapping: mapping?[key]?.mapping)
+  }
+
   /// Whether the configuration mentions the key with a value, whatever that is.
   public func isGiven(_ key: String) -> Bool { mapping?[key].map { !$0.isNull } ?? false }
 

@@ -7,7 +7,7 @@ final class WorkCoordinator {
   private static let pause: UInt32 = 2000
 
   private let collectives: any MessagePassing
-  private let channel: WorkChannel
+  private let channel: MessageChannel<WorkMessage>
   private let onResult: (WorkChunk, [UInt8]) throws -> Void
   private let works: Bool
   private var queue: WorkQueue
@@ -27,7 +27,7 @@ final class WorkCoordinator {
     _ start: @escaping (WorkChunk) throws -> any ChunkWork
   ) {
     self.collectives = collectives
-    channel = WorkChannel(collectives)
+    channel = MessageChannel(collectives, tag: WorkMessage.tag)
     onResult = coordination.onResult
     self.works = works
     queue = coordination.queue()

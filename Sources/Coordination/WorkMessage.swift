@@ -1,5 +1,10 @@
+import Collectives
+
 /// What the coordinator and a worker say to each other: eight numbers, so that either side knows the size beforehand.
-struct WorkMessage: Equatable {
+struct WorkMessage: ChannelMessage, Equatable {
+  /// Below those of `NodeGroup` and `RowExchange`.
+  static let tag = MessageTag.end - 3
+
   enum Kind: Int64 {
     /// Worker: I shall be through soon; give me more.
     case request = 1

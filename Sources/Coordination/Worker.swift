@@ -3,14 +3,14 @@ import Collectives
 /// A rank that does what rank 0 hands out.
 final class Worker {
   private let collectives: any MessagePassing
-  private let channel: WorkChannel
+  private let channel: MessageChannel<WorkMessage>
   private var bench: Workbench
   private var isWaitingForWork = false
   private var isEnding = false
 
   init(_ collectives: any MessagePassing, _ start: @escaping (WorkChunk) throws -> any ChunkWork) {
     self.collectives = collectives
-    channel = WorkChannel(collectives)
+    channel = MessageChannel(collectives, tag: WorkMessage.tag)
     bench = Workbench(start)
   }
 

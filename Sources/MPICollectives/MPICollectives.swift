@@ -2,6 +2,7 @@ import CMPIShims
 import Collectives
 import Diagnostics
 import Foundation
+import Synchronization
 
 /// The ranks of an MPI run; started without a launcher, a world of one.
 ///
@@ -28,6 +29,10 @@ public final class MPICollectives: MessagePassing {
   let maximumCount: Int
   let watchdog: Watchdog
   let scratch = Scratch()
+  /// Ranks of the run of which this is the world; nil for all.
+  let members: [Int]?
+  /// Operations of this world that this rank has begun.
+  let operationCount = Mutex(0)
 
   private init(maximumCount: Int, deadline: Duration) throws {
     var identity: (rank: Int32, size: Int32, nodeRank: Int32, nodeSize: Int32) = (0, 0, 0, 0)
@@ -40,8 +45,29 @@ public final class MPICollectives: MessagePassing {
     hostName = try text(capacity: 256) { try check("MPI_Get_processor_name", mpi_shim_host_name($0, $1)) }
     nodes = try Self.nodes(worldSize: worldSize)
     self.maximumCount = maximumCount
+    members = nil
     watchdog = Watchdog(rank: rank, nodes: nodes, deadline: deadline)
   }
+
+  /// Some ranks of `whole`, with the watchdog that this process has.
+  private init(_ whole: MPICollectives, _ members: [Int]) {
+    precondition(whole.members == nil, "a part of a part of the ranks")
+    rank = whole.place(in: members)
+    worldSize = members.count
+    nodes = whole.nodes(of: members)
+    let node = nodes[rank]
+    nodeRank = nodes[..<rank].count { $0 == node }
+    nodeSize = nodes.count { $0 == node }
+    hostName = whole.hostName
+    maximumCount = whole.maximumCount
+    watchdog = whole.watchdog
+    self.members = members
+  }
+
+  /// Some of the ranks as a world of their own.
+  ///
+  /// Waits ask all ranks of the run where they are. It neither ends MPI nor the run: do that with the whole.
+  public func world(of ranks: [Int]) -> any MessagePassing { MPICollectives(self, ranks) }
 
   /// Node of each rank, numbered in order of their lowest ranks.
   private static func nodes(worldSize: Int) throws -> [Int] {

@@ -23,6 +23,7 @@ extension MPICollectives {
     _ role: Transfer.Role, _ bytes: UnsafeMutableRawBufferPointer, _ peer: Int, _ tag: Int,
     _ channel: mpi_shim_channel
   ) throws -> Transfer {
+    let peer = members?[peer] ?? peer
     let transfer = Transfer(role, peer: peer, tag: tag, byteCount: bytes.count)
     let parts = bytes.isEmpty ? [0..<0] : Array(parts(of: bytes.indices, limit: partLimit))
     for part in parts {

@@ -16,8 +16,9 @@ private struct Operation {
   let tag: Int
   let words: () -> String
 
-  init(_ kind: OperationKind, number: Int, words: @escaping () -> String) {
-    tag = (number * Self.kinds + kind.rawValue) % MessageTag.end
+  /// `isOfPart` tells operations of some ranks from those of all, which the same two ranks may be in.
+  init(_ kind: OperationKind, number: Int, isOfPart: Bool, words: @escaping () -> String) {
+    tag = (number * Self.kinds + kind.rawValue + (isOfPart ? Self.kinds / 2 : 0)) % MessageTag.end
     self.words = words
   }
 }
@@ -29,7 +30,12 @@ extension MPICollectives {
   private static let partSize = 4 << 20
 
   private func begin(_ kind: OperationKind, _ words: @autoclosure @escaping () -> String) -> Operation {
-    Operation(kind, number: watchdog.begin(), words: words)
+    watchdog.begin()
+    let number = operationCount.withLock { count in
+      count += 1
+      return count
+    }
+    return Operation(kind, number: number, isOfPart: members != nil, words: words)
   }
 
   /// Waits for every rank.

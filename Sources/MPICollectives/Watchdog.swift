@@ -85,13 +85,8 @@ final class Watchdog: Sendable {
   /// Runs `body`, which calls MPI, while no other thread does.
   func locked<Result>(_ body: () -> Result) -> Result { state.withLock { _ in body() } }
 
-  /// The number of a collective operation that this rank begins.
-  func begin() -> Int {
-    state.withLock { state in
-      state.operations += 1
-      return state.operations
-    }
-  }
+  /// Counts a collective operation that this rank begins.
+  func begin() { state.withLock { $0.operations += 1 } }
 
   /// From now on no other thread calls MPI.
   func end() { state.withLock { $0.isEnded = true } }

@@ -159,15 +159,17 @@ extension MetricsLog {
 
   /// Drops what a run that goes on after `step` steps will record again, and a line that was cut off.
   ///
-  /// Steps below `step` stay, and the zero-shot test, which is not repeated. A log that does not exist stays so. Throws
-  /// `Failure` when the log cannot be read or written.
+  /// Steps below `step` stay, and the zero-shot test, which is not repeated. Evaluations of checkpoints all go: who goes on
+  /// knows them, and which still hold. A log that does not exist stays so. Throws `Failure` when the log cannot be read or
+  /// written.
   public static func truncate(_ file: URL, fromStep step: Int) throws {
     guard FileManager.default.fileExists(atPath: file.path) else { return }
     let lines = try SmallFile.bytes(of: file, limit: largest).split(separator: UInt8(ascii: "\n"))
     let kept = lines.filter { line in
       let record = (try? JSONSerialization.jsonObject(with: Data(line))) as? [String: Any]
-      if let number = record?["step"] as? Int { return number < step }
-      return step > 0 && record?["test"] as? String == "zero-shot"
+      let test = record?["test"] as? String
+      if let number = record?["step"] as? Int { return number < step && test != "checkpoint" }
+      return step > 0 && test == "zero-shot"
     }
     try AtomicFile.write(kept.flatMap { $0 + [UInt8(ascii: "\n")] }, to: file)
   }

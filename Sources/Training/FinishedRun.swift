@@ -19,7 +19,7 @@ package enum FinishedRun {
       ConfigurationSource(files: [folder.appendingPathComponent("config.resolved.yaml")]))
     var differences = RunIdentity(resolved, []).differences(from: RunIdentity(former.resolved, []).json)
     // A run may go on with another limit, but one that has ended at a limit is another result.
-    for key in ["limits.max_steps", "evaluate.tuned"] {
+    for key in ["limits.max_steps", "limits.patience", "evaluate.tuned"] {
       let values = [former.resolved, resolved].map { $0.settings.first { $0.key == key }?.value.yaml ?? "" }
       if values[0] != values[1] { differences.append(RunDifference(key: key, former: values[0], current: values[1])) }
     }

@@ -17,6 +17,8 @@ struct ModelTest<Product: MatrixProduct> {
   let settings: RunSettings
   let environment: TrainingRun<Product>.Environment
   let report: RunReport
+  /// Called before each batch of any rank.
+  var onStep: () throws -> Void = StopSignal.check
 
   /// Accuracy on every test set, of the model as the run's method has tuned it, or of CLIP itself; `name` says which.
   ///
@@ -56,7 +58,7 @@ struct ModelTest<Product: MatrixProduct> {
     var outcomes: [ImageOutcomes] = []
     let counts = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
       try evaluator.evaluate(
-        [images], settings.evaluation.schedule, environment.collectives, onStep: StopSignal.check,
+        [images], settings.evaluation.schedule, environment.collectives, onStep: onStep,
         onProgress: { report.update($0) }, onSkipped: { report.warning("skipped: \($1.problem)") },
         onOutcomes: { outcomes.append($0) })[0]
     }

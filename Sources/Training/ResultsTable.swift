@@ -39,6 +39,11 @@ extension RunResults {
         + (cost.medianStepSeconds.map { " (median \(Readable.seconds($0)))" } ?? "")
         + ", peak memory \(Readable.bytes(Int(cost.peakMemoryBytes))) per rank")
     if let checkpoints = checkpoints.summary { lines.append(checkpoints) }
+    if let best {
+      lines.append(
+        "best by \(best.metric.replacing("_", with: " ")): \(best.checkpoint), \(Readable.fixed(best.value, 2))%"
+          + (stoppedEarly == true ? "; training was stopped, as it got no better" : ""))
+    }
     return lines
   }
 

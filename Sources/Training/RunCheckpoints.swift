@@ -26,6 +26,10 @@ final class RunCheckpoints {
   let sharesParameters: Bool
   let tensors: [CheckpointManifest.TrainedTensor]
   let baseFingerprint: Hash128
+  /// Is told of each checkpoint that is there, on all ranks.
+  var onSaved: (CheckpointManifest) -> Void = { _ in }
+  /// Asked on rank 0 for steps whose checkpoints must stay.
+  var protectedSteps: () -> Set<Int> = { [] }
   private(set) var counts = CheckpointCounts()
   private let snapshot: StateSnapshot
   private let storedBase: StoredBase?
@@ -41,7 +45,7 @@ final class RunCheckpoints {
     /// Ranks write their shards.
     case writing(CheckpointDraft, CheckpointManifest, ShardJob)
     /// Rank 0, which alone has a task, completes it and deletes others; what it finds is why it could not delete.
-    case publishing(step: Int, BackgroundTask<Result<Failure?, Failure>>?)
+    case publishing(CheckpointManifest, BackgroundTask<Result<Failure?, Failure>>?)
   }
 
   /// Takes base weights from a model that is still untuned, and was read from `source`.
@@ -176,12 +180,13 @@ extension RunCheckpoints {
         let shard = draft.result(of: job) { stillWaiting(draft.step) }
         trace?.complete("write shard", .checkpoint, on: .checkpoint, start: writingSince, end: .now, [:])
         phase = .publishing(
-          step: draft.step, publication(of: draft, manifest, try directory.collect(draft, shard: shard, collectives)))
+          manifest, publication(of: draft, manifest, try directory.collect(draft, shard: shard, collectives)))
       }
-    case .publishing(let step, let task):
-      try tolerating(toleratesFailure, step: step) {
-        let problem = try collectives.agree { try task?.wait { stillWaiting(step) }.get() } ?? nil
+    case .publishing(let manifest, let task):
+      try tolerating(toleratesFailure, step: manifest.step) {
+        let problem = try collectives.agree { try task?.wait { stillWaiting(manifest.step) }.get() } ?? nil
         counts.saved += 1
+        onSaved(manifest)
         // The checkpoint is good; that old ones stay fills the disk.
         try collectives.agree { if let problem { throw problem } }
       }
@@ -192,13 +197,13 @@ extension RunCheckpoints {
     of draft: CheckpointDraft, _ manifest: CheckpointManifest, _ shards: [ShardDescription]
   ) -> BackgroundTask<Result<Failure?, Failure>>? {
     guard collectives.rank == 0 else { return nil }
-    let (directory, rules) = (directory, settings.retention)
+    let (directory, rules, protected) = (directory, settings.retention, protectedSteps())
     return BackgroundTask {
       Result {
         try directory.publish(draft, shards, manifest)
         // What is left is not urgent.
         BackgroundThread.yieldToOthers()
-        return failure { try directory.applyRetention(rules) }
+        return failure { try directory.applyRetention(rules, protecting: protected) }
       }.mapError(Failure.init(describing:))
     }
   }

@@ -9,6 +9,11 @@ extension TrainingRun {
   ///
   /// Collective: all ranks call this with the same settings.
   public func estimate() throws -> [String] {
+    try settings.evaluation.ranks > 0 ? DividedRun(self).estimate() : estimateUndivided()
+  }
+
+  /// The same where all ranks train.
+  func estimateUndivided() throws -> [String] {
     let inputs = try judge().inputs
     let images =
       "\(inputs.training.name), \(settings.task.rawValue): \(Readable.count(inputs.training.train.count)) "

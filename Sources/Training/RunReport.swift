@@ -133,7 +133,11 @@ final class RunReport {
     }
   }
 
-  private func attempt(_ body: () throws -> Void) {
+  /// Keeps a failure until `check`, as if something could not be written.
+  func note(_ failure: Failure) { attempt { throw failure } }
+
+  /// Does something on the disk, whose trouble is kept until `check`; nothing where there is trouble already.
+  func attempt(_ body: () throws -> Void) {
     guard trouble == nil else { return }
     do { try body() } catch { trouble = error as? Failure ?? Failure(.inputOutput, "\(error)") }
   }

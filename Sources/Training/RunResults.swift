@@ -66,6 +66,12 @@ public struct RunResults: Codable, Sendable, Equatable {
   var acceptedDifferences: [String]
   var zeroShot: TestOutcome?
   var tuned: TestOutcome?
+  /// Of checkpoints during training, ascending steps; nil for none.
+  var evaluations: [CheckpointEvaluation]?
+  /// By `checkpoint.keep_best`, where that is a number of evaluations.
+  var best: BestCheckpoint?
+  /// Whether training ended as its checkpoints got no better; nil where it had no such rule.
+  var stoppedEarly: Bool?
   var training: Cost
   /// Nil where no step was taken.
   var workload: RunWorkload?

@@ -27,6 +27,8 @@ final class StepExchange: BatchExchange {
     var isCheckpointWritten = false
     /// Whether any rank was asked to stop.
     var isStopRequested = false
+    /// Whether training is to end here, as it gets no better.
+    var isEndRequested = false
   }
 
   let engine: any GradientEngine
@@ -46,6 +48,8 @@ final class StepExchange: BatchExchange {
   var nonFiniteLoss: (step: Int, loss: Double)?
   /// Steps that other groups have not heard of yet, as this rank sees them.
   var localSteps: [LocalStep] = []
+  /// Whether this rank knows that training gets no better.
+  var wantsEnd: () -> Bool = { false }
   /// What was heard of the others in this step.
   var news = News()
 
@@ -134,6 +138,7 @@ extension StepExchange {
   var flags: [Double] {
     [
       report.hasTrouble, isShardWritten, StopSignal.isRequested, nonFiniteLoss != nil, nonFiniteStep != nil,
+      wantsEnd(),
     ].map { $0 ? 1 : 0 }
   }
 
@@ -146,6 +151,7 @@ extension StepExchange {
     if sums[3] > 0, settings.nonFinite == .stop { try collectives.agree { try checkLoss() } }
     news.isCheckpointWritten = sums[1] == Double(collectives.worldSize)
     news.isStopRequested = sums[2] > 0
+    news.isEndRequested = sums[5] > 0
   }
 
   private func checkLoss() throws {

@@ -28,6 +28,8 @@ struct TrainingLoop<Product: MatrixProduct> {
     /// Whether a checkpoint was due since the last one that was begun.
     var isCheckpointDue = false
     var pace = TrainingPace()
+    /// Whether training ended as it got no better.
+    var isStoppedEarly = false
 
     var position: TrainingPosition { progress.position }
   }
@@ -40,6 +42,7 @@ struct TrainingLoop<Product: MatrixProduct> {
   let collectives: MeteredCollectives
   let report: RunReport
   let checkpoints: RunCheckpoints
+  let evaluations: RunEvaluations
   let trace: TraceLog?
 
   /// Trains on until the epochs or the limit on steps are used up.
@@ -47,7 +50,7 @@ struct TrainingLoop<Product: MatrixProduct> {
     var outcome = Outcome(progress: progress)
     let start = ContinuousClock.now
     while outcome.position.epoch < settings.optimizer.epochs,
-      outcome.position.step < settings.limits.maxSteps ?? .max
+      outcome.position.step < settings.limits.maxSteps ?? .max, try goesOn(&outcome)
     {
       let epoch = outcome.position.epoch
       let summary = try runEpoch(&outcome)
@@ -60,7 +63,31 @@ struct TrainingLoop<Product: MatrixProduct> {
     try checkpoints.complete()
     if settings.checkpoint.isEnabled { try checkpoints.save(outcome.progress) }
     try checkpoints.complete()
+    try evaluate(outcome)
     return outcome
+  }
+
+  /// Evaluates between epochs; false where training is to end as it gets no better.
+  private func goesOn(_ outcome: inout Outcome) throws -> Bool {
+    try evaluate(outcome)
+    if try !outcome.isStoppedEarly && evaluations.isOutOfPatience() { outcome.isStoppedEarly = true }
+    guard outcome.isStoppedEarly else { return true }
+    report.info("training ends after \(outcome.position.step) steps: its checkpoints get no better")
+    return false
+  }
+
+  /// Evaluates the state between two epochs, where that is due, after saving it.
+  private func evaluate(_ outcome: Outcome) throws {
+    guard evaluations.isDue(at: outcome.position) else { return }
+    try exchange.settle()
+    try checkpoints.complete()
+    try checkpoints.save(outcome.progress)
+    try checkpoints.complete()
+    do {
+      try evaluations.evaluate(at: outcome.position)
+    } catch let failure as Failure where failure.status == .requeue {
+      try stop(outcome)
+    }
   }
 
   /// Saves the state and ends all ranks with status 75.
@@ -138,9 +165,11 @@ struct TrainingLoop<Product: MatrixProduct> {
         takeNote(of: taken, news, epoch: epoch, rates, &outcome)
         taken = []
         if news.isStopRequested { try stop(outcome) }
+        if news.isEndRequested { outcome.isStoppedEarly = true }
       }
       report.update(index + 1, note: paceWords(outcome, batchCount: batchCount))
       try keepState(&outcome, news, isSynchronized: synchronizes)
+      if outcome.isStoppedEarly { break }
     }
     return total
   }
@@ -184,6 +213,7 @@ struct TrainingLoop<Product: MatrixProduct> {
   /// One that falls due between two synchronisations waits for the second.
   private func keepState(_ outcome: inout Outcome, _ news: StepExchange.News, isSynchronized: Bool) throws {
     try checkpoints.continueWriting(isWrittenByAll: news.isCheckpointWritten)
+    try evaluations.serve()
     if settings.checkpoint.isDue(at: outcome.position) { outcome.isCheckpointDue = true }
     guard isSynchronized, outcome.isCheckpointDue else { return }
     outcome.isCheckpointDue = false
@@ -200,6 +230,7 @@ struct TrainingLoop<Product: MatrixProduct> {
         try extractor.extract(images, epoch: epoch) {
           report.update($0)
           try StopSignal.check()
+          try evaluations.serve()
         }
       }
     }

@@ -18,8 +18,12 @@ extension TrainingRun {
 
   /// Accuracy of the model as it is, on every test set.
   func test(_ inputs: RunInputs, _ name: String, tuned: Bool) throws -> TimedTest {
-    try ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report)
-      .run(name, tuned: tuned)
+    var test = ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report)
+    test.onStep = { [evaluators] in
+      try StopSignal.check()
+      try evaluators?.office?.serve()
+    }
+    return try test.run(name, tuned: tuned)
   }
 
   /// What a step reduces, by purpose.

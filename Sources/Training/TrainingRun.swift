@@ -18,7 +18,7 @@ import TunedModels
 public struct TrainingRun<Product: MatrixProduct> {
   /// What a run needs beside its settings: who it is, and what it computes, speaks and counts with.
   public struct Environment {
-    let collectives: MeteredCollectives
+    private(set) var collectives: MeteredCollectives
     let product: Product
     let threads: Int
     let console: ConsoleOutput
@@ -26,7 +26,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     let logDestination: LogDestination
     let version: String
     /// Where spans are recorded; nil where nothing is traced.
-    let trace: TraceLog?
+    var trace: TraceLog?
     private let traceFile: URL?
     /// Whether the process does more after a run that failed, so that the run must leave nothing under way.
     package var goesOnAfterFailure = false
@@ -49,6 +49,13 @@ public struct TrainingRun<Product: MatrixProduct> {
       trace = traceFile.map { _ in TraceLog(rank: collectives.rank) }
     }
 
+    /// The same among some of the ranks.
+    func within(_ part: any MessagePassing) -> Environment {
+      var environment = self
+      environment.collectives = MeteredCollectives(part, meter: TrafficMeter())
+      return environment
+    }
+
     /// The trace of all ranks.
     var runTrace: RunTrace? {
       guard let trace, let traceFile else { return nil }
@@ -61,18 +68,33 @@ public struct TrainingRun<Product: MatrixProduct> {
   private let start: StartingState
   let environment: Environment
   let report: RunReport
+  /// Those beside the ranks that train; nil where there are none.
+  let evaluators: EvaluatingRanks?
 
   /// A run that has not begun, and the state it will start from.
   public init(
     _ settings: RunSettings, _ resolved: ResolvedConfiguration, from start: StartingState, _ environment: Environment
   ) {
+    self.init(settings, resolved, start, environment, evaluators: nil)
+  }
+
+  private init(
+    _ settings: RunSettings, _ resolved: ResolvedConfiguration, _ start: StartingState, _ environment: Environment,
+    evaluators: EvaluatingRanks?
+  ) {
     self.settings = settings
     self.start = start
     self.resolved = resolved
     self.environment = environment
+    self.evaluators = evaluators
     report = RunReport(
       console: environment.console, log: environment.log, rank: environment.collectives.rank)
     environment.collectives.deadline = .seconds(settings.limits.collectiveTimeout)
+  }
+
+  /// The same run among some of the ranks.
+  init(_ whole: TrainingRun, _ environment: Environment, _ evaluators: EvaluatingRanks?) {
+    self.init(whole.settings, whole.resolved, whole.start, environment, evaluators: evaluators)
   }
 
   var collectives: MeteredCollectives { environment.collectives }
@@ -81,6 +103,11 @@ public struct TrainingRun<Product: MatrixProduct> {
   ///
   /// Throws the same `Failure` on all ranks. Collective: all ranks call this with the same settings.
   public func run() throws -> RunResults {
+    try settings.evaluation.ranks > 0 ? DividedRun(self).run() : runUndivided()
+  }
+
+  /// The same where all ranks train.
+  func runUndivided() throws -> RunResults {
     var runTrace = environment.runTrace
     let inputs = try prepare(&runTrace)
     do {
@@ -102,18 +129,24 @@ public struct TrainingRun<Product: MatrixProduct> {
     // Class prototypes are those of the untuned model: the step is made before other weights are brought in, by any rank
     // that shares them.
     let step = makeStep(inputs, method, trained, classSkip, engine)
+    let evaluations = try makeEvaluations(inputs, checkpoints)
     try collectives.barrier()
     let progress = try begin(inputs, checkpoints)
+    try evaluations.begin(at: progress.position.step)
     let exchange = StepExchange(
       engine, layers: trained.layerRanges, settings.exchange, group, collectives, report: report,
       trace: environment.trace)
+    exchange.wantsEnd = { evaluations.wantsStop }
     let loop = TrainingLoop(
       settings: settings, inputs: inputs, extractor: makeExtractor(inputs, method), step: step, exchange: exchange,
-      collectives: collectives, report: report, checkpoints: checkpoints, trace: environment.trace)
+      collectives: collectives, report: report, checkpoints: checkpoints, evaluations: evaluations,
+      trace: environment.trace)
     let outcome = try leavingNothing(engine, checkpoints) { try loop.run(from: progress) }
     let tuned = try testTuned(inputs, loop, outcome)
+    try savingOnStop(loop, outcome) { try evaluations.finish() }
     collectives.meter.place = "writing results"
-    let results = try makeResults(inputs, trained, outcome, checkpoints, tuned: tuned)
+    var results = try makeResults(inputs, trained, outcome, checkpoints, tuned: tuned)
+    try add(evaluations, outcome, to: &results)
     try collectives.agree {
       try report.check()
       if settings.output.saveModel, let folder = report.file("model") {
@@ -210,8 +243,15 @@ public struct TrainingRun<Product: MatrixProduct> {
     _ inputs: RunInputs, _ loop: TrainingLoop<Product>, _ outcome: TrainingLoop<Product>.Outcome
   ) throws -> TimedTest? {
     guard settings.evaluation.tuned else { return nil }
+    return try savingOnStop(loop, outcome) { try test(inputs, "tuned", tuned: true) }
+  }
+
+  /// Does `body`; where the run is asked to stop meanwhile, saves what it has trained.
+  private func savingOnStop<Value>(
+    _ loop: TrainingLoop<Product>, _ outcome: TrainingLoop<Product>.Outcome, _ body: () throws -> Value
+  ) throws -> Value {
     do {
-      return try test(inputs, "tuned", tuned: true)
+      return try body()
     } catch let failure as Failure where failure.status == .requeue {
       try loop.stop(outcome)
     }
@@ -219,7 +259,9 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   /// Judges everything, then takes the run directory.
   private func prepare(_ runTrace: inout RunTrace?) throws -> RunInputs {
-    let (inputs, notes) = try environment.trace.span("read inputs", .run) { try judge() }
+    let (inputs, notes) = try environment.trace.span("read inputs", .run) {
+      try evaluators?.preparing { try judge() } ?? judge()
+    }
     try collectives.agree {
       try report.open(
         settings.runDirectory, resolved, logTo: environment.logDestination,

@@ -20,7 +20,7 @@ struct Evaluate: ParsableCommand {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "What is laid over the model: zero-shot (nothing), the folder of a checkpoint, a run directory, or a delta file.",
+      "What is laid over the model: zero-shot (nothing), the folder of a checkpoint, a run directory, RUN/best, or a delta file.",
       valueName: "checkpoint"))
   var checkpoint = ["zero-shot"]
   @Option(help: ArgumentHelp("Delta file that is laid over the model instead.", valueName: "file"))

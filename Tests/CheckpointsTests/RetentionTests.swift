@@ -53,9 +53,20 @@ import Testing
       let rules = CheckpointRetention(last: 2, best: .init(metric: "accuracy", isHigherBetter: true))
       let deleted = try run.directory.applyRetention(rules)
       #expect(deleted == ["step-00000001", "step-00000003"])
-      #expect(try run.names() == ["latest", "step-00000002", "step-00000004", "step-00000005"])
+      #expect(try run.names() == ["best", "latest", "step-00000002", "step-00000004", "step-00000005"])
+      #expect(try run.directory.bestName() == "step-00000002")
       #expect(try run.directory.applyRetention(rules).isEmpty)
       for step in [2, 4, 5] { try Checkpoint(reading: run.folder(step)).verify(.frames) }
+    }
+  }
+
+  @Test func protectedOnesStay() throws {
+    try withScratchFolder { folder in
+      let run = SavedRun(count: 20, in: folder)
+      for step in 1...4 { try run.save(step) }
+      let deleted = try run.directory.applyRetention(CheckpointRetention(last: 1), protecting: [2, 9])
+      #expect(deleted == ["step-00000001", "step-00000003"])
+      #expect(try run.directory.applyRetention(CheckpointRetention(last: 1)) == ["step-00000002"])
     }
   }
 

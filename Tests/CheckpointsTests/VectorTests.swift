@@ -97,6 +97,14 @@ import Testing
       #expect(try Checkpoint.find(run.folder(1), alone).manifest.step == 1)
       let slash = URL(fileURLWithPath: run.folder(1).path + "/")
       #expect(try Checkpoint.find(slash, alone).manifest.step == 1)
+      try run.directory.markBest(step: 1)
+      for pointer in [folder, run.folder].map({ $0.appendingPathComponent("best") }) {
+        #expect(try Checkpoint.find(pointer, alone).manifest.step == 1)
+      }
+      #expect(try Checkpoint.find(folder.appendingPathComponent("latest"), alone).manifest.step == 2)
+      _ = try run.directory.supersede(after: 0)
+      #expect(try run.directory.bestName() == nil, "it named one that is superseded")
+      for step in [1, 2] { try run.save(step, worldSize: 2) }
       let renamed = folder.appendingPathComponent("best")
       try FileManager.default.copyItem(at: run.folder(1), to: renamed)
       #expect(try Checkpoint.find(renamed, alone).manifest.step == 1)

@@ -6,8 +6,8 @@ import Testing
 @Suite(.serialized) struct MPIRunTests {
   @Test(
     arguments: [
-      "all-reduce", "broadcast", "all-gather", "messages", "node-memory", "node-group", "beyond-32-bit", "agreement",
-      "placement",
+      "all-reduce", "broadcast", "all-gather", "messages", "node-memory", "node-group", "parts", "beyond-32-bit",
+      "agreement", "placement",
     ], 1...4)
   func scenario(name: String, ranks: Int) throws {
     let outcome = try MPIRun.run(

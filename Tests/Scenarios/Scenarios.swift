@@ -37,6 +37,7 @@ let scenarios: [String: Scenario] = [
     try messages.checkMessages()
     try messages.checkNodeMemory()
   },
+  "parts": checkParts,
   "agreement": checkAgreement,
   "placement": checkPlacement,
   "agreed-failure": { collectives, culprit in
@@ -54,6 +55,25 @@ let scenarios: [String: Scenario] = [
   "time-all-reduce": timeAllReduce,
   "time-short": timeShort,
 ]
+
+/// The last rank apart from the others, each part with as many operations as it likes, and all of them in between.
+private let checkParts: Scenario = { collectives, _ in
+  let size = collectives.worldSize
+  let isLast = collectives.rank == size - 1
+  let part = collectives.world(of: isLast ? [size - 1] : Array(0..<size - 1))
+  for turn in 0..<2 {
+    for _ in 0...(isLast ? 0 : turn) {
+      try conformance(part).checkAllReduce()
+      try conformance(part).checkBroadcast()
+      try conformance(part).checkAllGather()
+    }
+    let messages = MessagePassingConformance(part, counts: [0, 1, 5, 70_001])
+    try messages.checkNodes()
+    try messages.checkMessages()
+    try messages.checkNodeMemory()
+    try CollectivesConformance(collectives, counts: [5]).checkAllReduce()
+  }
+}
 
 /// Counts around the ends of what algorithms treat alike: none, one, odd, beyond one part of a reduction.
 private func conformance(_ collectives: any Collectives) -> CollectivesConformance {

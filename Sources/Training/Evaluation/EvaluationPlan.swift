@@ -1,3 +1,4 @@
+import Checkpoints
 import Diagnostics
 import Foundation
 
@@ -17,7 +18,12 @@ public struct EvaluationPlan: Sendable {
     precondition(!weights.isEmpty && !datasets.isEmpty, "nothing is to be tested")
     (self.weights, self.datasets, self.folder, self.predictions) = (weights, datasets, folder, predictions)
     try Self.refuseTwice(weights.map(\.name), "--checkpoint")
-    try Self.refuseTwice(try datasets.map { try $0.data.location().name }, "--datasets")
+    try Self.judge(datasets, "--datasets")
+  }
+
+  /// Throws `Failure(.usage)` where a data set is named twice, or configured for another model than the first.
+  static func judge(_ datasets: [RunSettings], _ option: String) throws {
+    try refuseTwice(try datasets.map { try $0.data.location().name }, option)
     for settings in datasets.dropFirst() where !settings.hasModel(of: datasets[0]) {
       throw Failure(
         .usage, at: "model.path",
@@ -48,7 +54,9 @@ extension TestedWeights {
     var isFolder: ObjCBool = false
     if argument == "zero-shot" {
       self = .zeroShot
-    } else if FileManager.default.fileExists(atPath: argument, isDirectory: &isFolder), !isFolder.boolValue {
+    } else if CheckpointPlace.pointer(URL(fileURLWithPath: argument)) == nil,
+      FileManager.default.fileExists(atPath: argument, isDirectory: &isFolder), !isFolder.boolValue
+    {
       self = .delta(path: argument)
     } else {
       self = .checkpoint(path: argument)

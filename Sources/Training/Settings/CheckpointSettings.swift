@@ -19,6 +19,12 @@ struct CheckpointSettings: Sendable {
   enum Metric: String, Sendable, CaseIterable {
     case loss
     case epochLoss = "epoch_loss"
+    case accuracy
+    case harmonicMean = "harmonic_mean"
+    case macroF1 = "macro_f1"
+
+    /// Whether it is known once the checkpoint was evaluated, and not when it is saved.
+    var isOfTest: Bool { self != .loss && self != .epochLoss }
   }
 
   /// Which value of a metric is best.
@@ -28,7 +34,11 @@ struct CheckpointSettings: Sendable {
 
   var everySteps: Int?
   var everyEpochs: Int
+  /// What is kept by what is known when a checkpoint is saved.
   var retention: CheckpointRetention
+  /// What the best checkpoint is chosen by; nil for nothing.
+  var metric: Metric?
+  var isHigherBetter: Bool
   var options: ShardOptions
   var whenBusy: WhenBusy
   var onError: OnError
@@ -37,7 +47,7 @@ struct CheckpointSettings: Sendable {
     everySteps = try reader.optionalInteger("every_steps", in: 1..., "steps from one checkpoint to the next")
     everyEpochs = try reader.integer(
       "every_epochs", default: 1, in: 0..., "epochs from one checkpoint to the next; 0 for none at the end of epochs")
-    retention = try Self.retention(reader)
+    (retention, metric, isHigherBetter) = try Self.retention(reader)
     options = ShardOptions(
       level: try reader.integer(
         "level", default: 1, in: ShardOptions.levels, "level of zstd; higher ones are slower and hardly smaller"),
@@ -52,19 +62,26 @@ struct CheckpointSettings: Sendable {
       "whether a run whose checkpoint cannot be written stops, or goes on and tries again when the next is due")
   }
 
-  private static func retention(_ reader: SettingsReader) throws -> CheckpointRetention {
+  private static func retention(_ reader: SettingsReader) throws -> (CheckpointRetention, Metric?, Bool) {
     let last = try reader.integer("keep_last", default: 2, in: 1..., "checkpoints that are kept, the newest ones")
     let metric = try reader.optionalChoice(
       "keep_best", of: Metric.self,
-      "number of a checkpoint by which the best one is kept too: the last step's loss, or the mean of its epoch so far")
-    let direction = try reader.choice("best_is", default: Direction.lowest, "which value of keep_best is the best")
-    return CheckpointRetention(
+      "number of a checkpoint by which the best one is kept too, and named by checkpoints/best: the last step's loss, the mean "
+        + "of its epoch so far, or of its evaluation accuracy or macro-F1 on the trained classes, or H")
+    let direction = try reader.optionalChoice(
+      "best_is", of: Direction.self,
+      "which value of keep_best is the best; without it, the lowest loss or the highest of the others")
+    let isHigherBetter = direction.map { $0 == .highest } ?? metric?.isOfTest ?? false
+    let retention = CheckpointRetention(
       last: last,
       everySteps: try reader.optionalInteger(
         "keep_every_steps", in: 1..., "checkpoints whose step is a multiple of this are kept too"),
       everyHours: try reader.optionalNumber(
         "keep_every_hours", in: .above(0), "one checkpoint per so many hours is kept too"),
-      best: metric.map { CheckpointRetention.Best(metric: $0.rawValue, isHigherBetter: direction == .highest) })
+      best: metric.flatMap {
+        $0.isOfTest ? nil : CheckpointRetention.Best(metric: $0.rawValue, isHigherBetter: isHigherBetter)
+      })
+    return (retention, metric, isHigherBetter)
   }
 
   /// Whether any checkpoint is asked for; a run that is stopped saves its state all the same.

@@ -140,6 +140,8 @@ struct AugmentationSettings: Sendable {
 /// Bounds on work and resources.
 struct LimitSettings: Sendable {
   var maxSteps: Int?
+  /// Evaluations without a better one after which training ends; nil for no such end.
+  var patience: Int?
   var loaderThreads: Int?
   /// Seconds.
   var collectiveTimeout: Double
@@ -147,6 +149,9 @@ struct LimitSettings: Sendable {
   init(_ reader: SettingsReader) throws {
     maxSteps = try reader.optionalInteger(
       "max_steps", in: 0..., "training ends after this many steps, wherever its epoch stands")
+    patience = try reader.optionalInteger(
+      "patience", in: 1...,
+      "training ends after so many evaluations of checkpoints that were no better, by checkpoint.keep_best")
     loaderThreads = try reader.optionalInteger(
       "loader_threads", in: 1...256, "background threads of each rank that decode images; default: the rank's threads")
     collectiveTimeout = try reader.number(

@@ -17,6 +17,12 @@ struct EvaluationSettings: Sendable {
   var templates: [String]
   var schedule: TestSchedule
   var onMissingData: Rule
+  /// Ranks that evaluate checkpoints while the others train.
+  var ranks: Int
+  /// Epochs of training between two evaluations that training stops for; 0 for none.
+  var everyEpochs: Int
+  /// Data sets beside the run's own that checkpoints are evaluated on.
+  var datasets: [String]
 
   init(_ reader: SettingsReader) throws {
     batchSize = try reader.integer(
@@ -34,7 +40,24 @@ struct EvaluationSettings: Sendable {
     onMissingData = try reader.choice(
       "on_missing_data", default: Rule.fail,
       "whether a data set that is not there, or lacks images, ends skiptune evaluate or is left out and listed")
+    ranks = try reader.integer(
+      "ranks", default: 0, in: 0..., "ranks, the last ones, that evaluate each new checkpoint while the others train")
+    everyEpochs = try reader.integer(
+      "every_epochs", default: 0, in: 0...,
+      "epochs after which training stops to evaluate the checkpoint on all ranks; 0 for never")
+    datasets = try reader.strings(
+      "datasets", default: [], example: "configs/datasets/eurosat.yaml",
+      "data sets beside the run's that checkpoints are evaluated on: published names, or files laid over those of -c")
+    try reader.require(
+      ranks == 0 || everyEpochs == 0, about: "every_epochs", "cannot be combined with evaluate.ranks",
+      remedy: "evaluate beside training or between epochs")
+    try reader.require(
+      evaluatesCheckpoints || datasets.isEmpty, about: "datasets", "is about evaluations during training only",
+      remedy: "give evaluate.ranks or evaluate.every_epochs, or use skiptune evaluate --datasets")
   }
+
+  /// Whether checkpoints are evaluated before training ends.
+  var evaluatesCheckpoints: Bool { ranks > 0 || everyEpochs > 0 }
 
   private static func schedule(_ reader: SettingsReader) throws -> TestSchedule {
     let coordinator = try reader.choice(

@@ -34,6 +34,8 @@ public struct RunSettings: Sendable {
   var output: OutputSettings
   /// For `skiptune protocol`.
   package var protocolSettings: ProtocolSettings
+  /// Settings of the data sets of `evaluate.datasets`.
+  var evaluatedDatasets: [RunSettings] = []
 
   /// What settings are read for.
   public enum Purpose: Sendable {
@@ -50,7 +52,13 @@ public struct RunSettings: Sendable {
   public static func read(_ source: ConfigurationSource, for purpose: Purpose = .training) throws -> (
     settings: RunSettings, resolved: ResolvedConfiguration
   ) {
-    let (settings, resolved) = try ResolvedConfiguration.read(source) { try RunSettings($0, purpose) }
+    var (settings, resolved) = try ResolvedConfiguration.read(source) { try RunSettings($0, purpose) }
+    if purpose == .training, !settings.evaluation.datasets.isEmpty {
+      settings.evaluatedDatasets = try settings.evaluation.datasets.map { name in
+        let configuration = DatasetConfiguration(source, place: "evaluate.datasets")
+        return try RunSettings.read(configuration.source(name), for: .evaluation).settings
+      }
+    }
     return (settings, resolved)
   }
 
@@ -97,5 +105,30 @@ public struct RunSettings: Sendable {
     output = try reader.section("output", "what is kept of the run", OutputSettings.init)
     protocolSettings = try reader.section(
       "protocol", "the runs of a protocol; a single run ignores them", ProtocolSettings.init)
+    try requireEvaluations(reader)
+  }
+
+  /// Rules between what is saved, what is evaluated, and what follows from it.
+  private func requireEvaluations(_ reader: SettingsReader) throws {
+    func require(
+      _ condition: Bool, _ key: String, in section: String, _ problem: String, remedy: String
+    ) throws {
+      try reader.reopened(section).require(condition, about: key, problem, remedy: remedy)
+    }
+    let evaluates = evaluation.evaluatesCheckpoints
+    try require(
+      !evaluates || checkpoint.isEnabled && method.kind != .zeroShot,
+      evaluation.ranks > 0 ? "ranks" : "every_epochs", in: "evaluate", "needs a training that saves checkpoints",
+      remedy: "set checkpoint.every_epochs or checkpoint.every_steps")
+    let isOfTest = checkpoint.metric?.isOfTest ?? false
+    try require(
+      !isOfTest || evaluates, "keep_best", in: "checkpoint", "needs checkpoints that are evaluated",
+      remedy: "set evaluate.ranks or evaluate.every_epochs")
+    try require(
+      checkpoint.metric != .harmonicMean || task == .baseToNew, "keep_best", in: "checkpoint",
+      "needs base and new classes", remedy: "set task to base-to-new, or choose accuracy")
+    try require(
+      limits.patience == nil || isOfTest, "patience", in: "limits", "needs a number of evaluations to be patient by",
+      remedy: "set checkpoint.keep_best to accuracy, harmonic_mean or macro_f1")
   }
 }

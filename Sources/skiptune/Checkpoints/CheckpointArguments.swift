@@ -9,7 +9,7 @@ import TunedModels
 /// Checkpoints as users name them.
 enum CheckpointArgument {
   static let help: ArgumentHelp = ArgumentHelp(
-    "Folder step-... of a checkpoint, or a run directory: its newest whole one.", valueName: "checkpoint")
+    "Folder step-... of a checkpoint, a run directory (its newest whole one), or RUN/best.", valueName: "checkpoint")
 
   /// The checkpoint that a path means, verified; damaged ones that are passed over are named on standard error.
   ///
@@ -24,7 +24,9 @@ enum CheckpointArgument {
   /// The same of tuned weights, which may also be a delta file.
   static func tunedWeights(_ path: String) throws -> TunedWeights {
     var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+    if CheckpointPlace.pointer(URL(fileURLWithPath: path)) == nil,
+      FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue
+    {
       return try TunedWeights(deltaFile: URL(fileURLWithPath: path))
     }
     return TunedWeights(try find(path))

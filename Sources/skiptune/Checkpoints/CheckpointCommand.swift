@@ -33,7 +33,9 @@ struct CheckpointCommand: ParsableCommand {
         return [
           listing.name, Readable.count(manifest.step), epochs,
           manifest.metrics["loss"].map { Readable.fixed($0, 4) }, "\(manifest.worldSize)",
-          Readable.bytes(manifest.byteCount), listing.isLatest ? "whole, latest" : "whole",
+          Readable.bytes(manifest.byteCount),
+          (["whole"] + (listing.isLatest ? ["latest"] : []) + (listing.isBest ? ["best"] : []))
+            .joined(separator: ", "),
         ]
       case .damaged(let failure): return [listing.name, nil, nil, nil, nil, nil, "damaged: \(failure)"]
       case .leftover: return [listing.name, nil, nil, nil, nil, nil, "left by a writer that stopped"]

@@ -1,8 +1,20 @@
 import Collectives
 import Diagnostics
 
-/// Messages of work between this rank and others: one receive is open per peer, and what is sent is kept until it has left.
-final class WorkChannel {
+/// What a channel carries: a head of a size that either side knows beforehand, and bytes that may follow it.
+package protocol ChannelMessage {
+  /// Size of a head.
+  static var byteCount: Int { get }
+  /// Reads what `encoded` wrote; nil for anything else.
+  init?(_ bytes: UnsafeRawBufferPointer)
+  /// The head.
+  var encoded: [UInt8] { get }
+  /// Bytes that follow.
+  var payload: Int { get }
+}
+
+/// Messages between this rank and others: one receive is open per peer, and what is sent is kept until it has left.
+package final class MessageChannel<Message: ChannelMessage> {
   private struct Outgoing {
     let transfer: Transfer
     let memory: UnsafeMutableRawBufferPointer
@@ -13,11 +25,13 @@ final class WorkChannel {
   private var heads: [Int: UnsafeMutableRawBufferPointer] = [:]
   private var outgoing: [Outgoing] = []
 
-  /// Below those of `NodeGroup` and `RowExchange`.
-  private static let headTag = MessageTag.end - 3
-  private static let payloadTag = MessageTag.end - 4
+  private let headTag, payloadTag: Int
 
-  init(_ collectives: any MessagePassing) { self.collectives = collectives }
+  /// A channel whose messages have the `tag` and the one below; no other messages between these ranks may have them.
+  package init(_ collectives: any MessagePassing, tag: Int) {
+    self.collectives = collectives
+    (headTag, payloadTag) = (tag, tag - 1)
+  }
 
   deinit {
     // A receive that is still open after a failure owns its memory for good: the library may write to it.
@@ -25,37 +39,37 @@ final class WorkChannel {
   }
 
   /// Opens a receive for the next message of a rank.
-  func listen(to peer: Int) throws {
-    let memory = heads[peer] ?? .allocate(byteCount: WorkMessage.byteCount, alignment: 8)
+  package func listen(to peer: Int) throws {
+    let memory = heads[peer] ?? .allocate(byteCount: Message.byteCount, alignment: 8)
     heads[peer] = memory
-    incoming[peer] = try collectives.receive(into: memory, from: peer, tag: Self.headTag)
+    incoming[peer] = try collectives.receive(into: memory, from: peer, tag: headTag)
   }
 
   /// The next message of a rank that is listened to, if it has come; listening ends with it.
-  func take(from peer: Int) throws -> WorkMessage? {
+  package func take(from peer: Int) throws -> Message? {
     try dropSent()
     guard let transfer = incoming[peer], try collectives.isDone(transfer) else { return nil }
     incoming[peer] = nil
-    guard let message = WorkMessage(UnsafeRawBufferPointer(heads[peer]!)) else {
-      throw Failure(.internalError, "rank \(peer) sent a message of work that cannot be read")
+    guard let message = Message(UnsafeRawBufferPointer(heads[peer]!)) else {
+      throw Failure(.internalError, "rank \(peer) sent a message that cannot be read")
     }
     return message
   }
 
   /// The bytes that follow a message of a rank.
-  func takePayload(of message: WorkMessage, from peer: Int) throws -> [UInt8] {
+  package func takePayload(of message: Message, from peer: Int) throws -> [UInt8] {
     guard message.payload > 0 else { return [] }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: message.payload, alignment: 8)
-    let transfer = try collectives.receive(into: memory, from: peer, tag: Self.payloadTag)
+    let transfer = try collectives.receive(into: memory, from: peer, tag: payloadTag)
     try collectives.wait(for: [transfer])
     defer { memory.deallocate() }
     return Array(memory)
   }
 
   /// Starts to send a message, with the bytes that follow it.
-  func send(_ message: WorkMessage, _ payload: [UInt8] = [], to peer: Int) throws {
-    try start(message.encoded, to: peer, tag: Self.headTag)
-    if !payload.isEmpty { try start(payload, to: peer, tag: Self.payloadTag) }
+  package func send(_ message: Message, _ payload: [UInt8] = [], to peer: Int) throws {
+    try start(message.encoded, to: peer, tag: headTag)
+    if !payload.isEmpty { try start(payload, to: peer, tag: payloadTag) }
   }
 
   private func start(_ bytes: [UInt8], to peer: Int, tag: Int) throws {
@@ -74,7 +88,7 @@ final class WorkChannel {
   }
 
   /// Returns when everything has left.
-  func flush() throws {
+  package func flush() throws {
     try collectives.wait(for: outgoing.map(\.transfer))
     outgoing.forEach { $0.memory.deallocate() }
     outgoing = []
