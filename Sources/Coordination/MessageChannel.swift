@@ -13,6 +13,20 @@ package protocol ChannelMessage {
   var payload: Int { get }
 }
 
+/// Heads that are a few whole numbers, little-endian, eight bytes each.
+package enum MessageNumbers {
+  /// The numbers as bytes.
+  package static func encoded(_ numbers: [Int64]) -> [UInt8] {
+    numbers.flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
+  }
+
+  /// What `encoded` wrote; nil where these are not `count` numbers.
+  package static func decoded(_ bytes: UnsafeRawBufferPointer, count: Int) -> [Int64]? {
+    guard bytes.count == count * MemoryLayout<Int64>.size else { return nil }
+    return (0..<count).map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)) }
+  }
+}
+
 /// Messages between this rank and others: one receive is open per peer, and what is sent is kept until it has left.
 package final class MessageChannel<Message: ChannelMessage> {
   private struct Outgoing {

@@ -34,9 +34,8 @@ struct WorkMessage: ChannelMessage, Equatable {
 
   /// Reads what `encoded` wrote; nil for anything else.
   init?(_ bytes: UnsafeRawBufferPointer) {
-    guard bytes.count == Self.byteCount else { return nil }
-    let numbers = (0..<8).map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)) }
-    guard let kind = Kind(rawValue: numbers[0]), numbers[1] >= 0, 0 <= numbers[2], numbers[2] <= numbers[3],
+    guard let numbers = MessageNumbers.decoded(bytes, count: 8), let kind = Kind(rawValue: numbers[0]), numbers[1] >= 0,
+      0 <= numbers[2], numbers[2] <= numbers[3],
       numbers[5] >= 0, numbers[6] == 0 || numbers[6] == 1, numbers[7] == 0
     else { return nil }
     self.init(
@@ -45,10 +44,9 @@ struct WorkMessage: ChannelMessage, Equatable {
   }
 
   var encoded: [UInt8] {
-    let numbers: [Int64] = [
+    MessageNumbers.encoded([
       kind.rawValue, Int64(chunk.unit), Int64(chunk.items.lowerBound), Int64(chunk.items.upperBound),
       Int64(bitPattern: seconds.bitPattern), Int64(payload), flag ? 1 : 0, 0,
-    ]
-    return numbers.flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
+    ])
   }
 }

@@ -1,4 +1,5 @@
 import Datasets
+import Reporting
 import ShardFiles
 
 /// An item and the list that it is in.
@@ -17,8 +18,7 @@ extension Dataset {
 
   /// The paths of all images, each once, in order of first appearance.
   var paths: [String] {
-    var known = Set<String>()
-    return lists.flatMap(\.items).map(\.path).filter { known.insert($0).inserted }
+    lists.flatMap(\.items).map(\.path).distinct()
   }
 
   /// Images of each class in a list; the index is the label.

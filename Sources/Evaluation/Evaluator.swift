@@ -23,8 +23,8 @@ public struct Evaluator<Product: MatrixProduct> {
 
   /// Counts of all images of each set, the same on all ranks.
   ///
-  /// `onProgress` is told on rank 0 how many images of all sets are done, `onOutcomes` there too what was made of which; `onStep` is called before each batch of any rank.
-  /// What they throw, or the failure of an unreadable image where the schedule does not skip such, is thrown alike on all
+  /// `onProgress` is told on rank 0 how many images of all sets are done, `onOutcomes` there too what was made of which;
+  /// `onStep` is called before each batch of any rank. What they throw, or the failure of an unreadable image where the schedule does not skip such, is thrown alike on all
   /// ranks, after the batch that each is at. Collective: all ranks call this in the same order.
   public func evaluate(
     _ sets: [TestImages], _ schedule: TestSchedule, _ collectives: any MessagePassing,

@@ -51,8 +51,7 @@ extension ReportPage {
   private func rows(
     _ values: [[(name: String, value: Double)]], prefix: String = "", _ words: (Double) -> String
   ) -> [[Table.Cell]] {
-    var seen: Set<String> = []
-    return values.flatMap { $0.map(\.name) }.filter { seen.insert($0).inserted }.map { name in
+    values.flatMap { $0.map(\.name) }.distinct().map { name in
       [Table.Cell(prefix + name)]
         + values.map { run in Table.Cell(run.first { $0.name == name }.map { words($0.value) } ?? "") }
     }

@@ -17,7 +17,7 @@ public struct PhaseTask: Sendable, Equatable {
   /// What CSkip keeps of the classes.
   public var classSkip = ClassSkip.Settings()
   /// Images that features are made of at a time, and that are tested at a time.
-  public var featureImages = 16, testImages = 32
+  public var featureImages = PrefixFeatures.imagesAtATime, testImages = 32
 
   /// The published task's sizes.
   public init() {}

@@ -60,10 +60,5 @@ extension PhaseReport {
   private func percent(_ share: Double) -> String { "\(Readable.fixed(100 * share, 0))%" }
 
   /// Sorted, indented JSON with `snake_case` keys.
-  public func json() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self) + Data("\n".utf8)
-  }
+  public func json() throws -> Data { try ReportJSON.document(self) }
 }

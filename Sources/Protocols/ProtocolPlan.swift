@@ -2,6 +2,7 @@ import Configuration
 import Datasets
 import Diagnostics
 import Foundation
+import Reporting
 import Training
 
 /// The trainings and tests of a protocol, each with settings that were judged.

@@ -44,7 +44,7 @@ struct ProtocolTables {
         cells += seeds.map { results.harmonicMean(row, shots: shots, seed: $0) }
         means.append(results.harmonic(means[0], means[1]))
       }
-      table.append([row.name] + (hasShots ? ["\(shots)"] : []) + (cells + means).map { percent($0) })
+      table.append([row.name] + (hasShots ? ["\(shots)"] : []) + (cells + means).map { Readable.percent($0) })
     }
     return table
   }
@@ -64,15 +64,15 @@ struct ProtocolTables {
       table.append(
         [row.name] + (hasShots ? ["\(shots)"] : [])
           + [
-            percent(mean(\.seconds)), percent(mean { $0.testSeconds["base"] ?? $0.testSeconds["all"] }),
-            percent(mean { $0.testSeconds["new"] }), percent(mean { Double($0.peakMemoryBytes) / 1e6 }),
+            Readable.percent(mean(\.seconds)),
+            Readable.percent(mean { $0.testSeconds["base"] ?? $0.testSeconds["all"] }),
+            Readable.percent(mean { $0.testSeconds["new"] }),
+            Readable.percent(mean { Double($0.peakMemoryBytes) / 1e6 }),
             mean { Double($0.trainedParameters) }.map { Readable.fixed($0, 0) },
           ])
     }
     return table
   }
-
-  private func percent(_ value: Double?) -> String? { value.map { Readable.fixed($0, 2) } }
 }
 
 // MARK: - Statistics
@@ -181,19 +181,22 @@ extension ProtocolTables {
     let main = plan.kind.measures.compactMap { all[$0.name] }
     let last = isBaseToNew ? all["H_of_means"]! : main[0]
     let published = publishedValue(row, shots, last.name)
-    let zeroShot = main.map { percent($0.zeroShot) } + (isBaseToNew ? [percent(last.zeroShot)] : [])
+    let zeroShot = main.map { Readable.percent($0.zeroShot) } + (isBaseToNew ? [Readable.percent(last.zeroShot)] : [])
     let rest =
       isBaseToNew
-      ? [percent(last.mean), spread(all["mean_of_H"]!).first!] : [percent(all["f1"]?.mean)]
+      ? [Readable.percent(last.mean), spread(all["mean_of_H"]!).first!] : [Readable.percent(all["f1"]?.mean)]
     return [row.name] + (hasShots ? ["\(shots)"] : []) + zeroShot + main.flatMap(spread) + rest
-      + [percent(published), difference(last.mean, published).map { ($0 < 0 ? "" : "+") + Readable.fixed($0, 2) }]
+      + [
+        Readable.percent(published),
+        difference(last.mean, published).map { ($0 < 0 ? "" : "+") + Readable.fixed($0, 2) },
+      ]
   }
 
   /// Mean with its standard deviation, and half the interval.
   private func spread(_ measurement: Measurement) -> [String?] {
     guard let statistics = measurement.values.map({ SeedStatistics($0) }) else { return [nil, nil] }
     let deviation = statistics.deviation.map { " ± \(Readable.fixed($0, 2))" } ?? ""
-    return [Readable.fixed(statistics.mean, 2) + deviation, percent(statistics.interval)]
+    return [Readable.fixed(statistics.mean, 2) + deviation, Readable.percent(statistics.interval)]
   }
 
   /// What the summary's columns are.

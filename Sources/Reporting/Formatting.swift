@@ -62,6 +62,9 @@ public enum Readable {
     return String(format: "%.\(decimals)f", locale: Locale(identifier: "en_US_POSIX"), value)
   }
 
+  /// A number that is percent already, with two decimals; nil where there is none.
+  public static func percent(_ value: Double?) -> String? { value.map { fixed($0, 2) } }
+
   /// A number with at most so many significant digits: `0.00123`, `1.2e-07`; `nan` or `inf` for what is not finite.
   public static func significant(_ value: Double, _ digits: Int) -> String {
     if !value.isFinite { return fixed(value, 0) }

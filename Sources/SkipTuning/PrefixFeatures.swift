@@ -4,6 +4,9 @@ import Tensors
 
 /// Features that enter the start layer: LSkip's cut between what is frozen and what is trained.
 public struct PrefixFeatures: Sendable {
+  /// Images that pass the frozen blocks together: enough for full-speed products, small beside what is kept.
+  public static let imagesAtATime = 16
+
   /// `[tokens, width]`, one row for each row of the layout.
   public let values: Tensor
   /// Where each sequence lies.

@@ -6,6 +6,7 @@ import Diagnostics
 import Evaluation
 import Foundation
 import Kernels
+import Reporting
 import SkipTuning
 import Tensors
 import TunedModels
@@ -38,7 +39,7 @@ public struct AnalysisResults: Codable, Sendable {
   public var recommendation: SkipRecommendation
 
   /// Sorted, indented JSON with `snake_case` keys.
-  public func json() throws -> Data { try RunResults.encoded(self) }
+  public func json() throws -> Data { try ReportJSON.document(self) }
 }
 
 /// An analysis of a run's newest checkpoint on some of its training images.

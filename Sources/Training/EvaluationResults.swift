@@ -23,7 +23,7 @@ public struct EvaluationResults: Codable, Sendable, Equatable {
 
 extension EvaluationResults {
   /// Sorted, indented JSON with `snake_case` keys.
-  public func json() throws -> Data { try RunResults.encoded(self) }
+  public func json() throws -> Data { try ReportJSON.document(self) }
 
   /// Accuracy and macro-F1 in percent, one row per test set.
   public var table: TextTable {
@@ -31,13 +31,11 @@ extension EvaluationResults {
     for name in ["base", "new", "all"] {
       guard let score = test.scores[name] else { continue }
       table.append([
-        name, Readable.count(Int(score.images)), Readable.count(Int(score.correct)), percent(score.accuracy),
-        percent(score.macroF1),
+        name, Readable.count(Int(score.images)), Readable.count(Int(score.correct)), Readable.percent(score.accuracy),
+        Readable.percent(score.macroF1),
       ])
     }
-    if let mean = test.harmonicMean { table.append(["H", nil, nil, percent(mean), nil]) }
+    if let mean = test.harmonicMean { table.append(["H", nil, nil, Readable.percent(mean), nil]) }
     return table
   }
-
-  private func percent(_ value: Double?) -> String? { value.map { Readable.fixed($0, 2) } }
 }

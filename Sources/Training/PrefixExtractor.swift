@@ -4,7 +4,8 @@ import Kernels
 import SkipTuning
 import Tensors
 
-/// Makes what training starts from, features that enter the start layer for example: once per image and epoch, since augmentations differ.
+/// Makes what training starts from, features that enter the start layer for example: once per image and epoch, since
+/// augmentations differ.
 struct PrefixExtractor<Product: MatrixProduct> {
   let model: CLIP
   let stage: ImageStage
@@ -15,8 +16,7 @@ struct PrefixExtractor<Product: MatrixProduct> {
   let storage: FeatureSettings
   let product: Product
 
-  /// Images that pass the frozen blocks together: enough for full-speed products, small beside the cache.
-  private static var batchSize: Int { 16 }
+  private static var batchSize: Int { PrefixFeatures.imagesAtATime }
 
   /// The images that pass the blocks in the same batches as those of `range`, in an epoch of `count` images.
   ///

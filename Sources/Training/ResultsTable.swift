@@ -8,13 +8,13 @@ extension RunResults {
       let (before, after) = (zeroShot?.scores[name], tuned?.scores[name])
       guard let either = before ?? after else { continue }
       table.append([
-        name, Readable.count(Int(either.images)), percent(before?.accuracy), percent(after?.accuracy),
-        change(before?.accuracy, after?.accuracy), percent(before?.macroF1), percent(after?.macroF1),
+        name, Readable.count(Int(either.images)), Readable.percent(before?.accuracy), Readable.percent(after?.accuracy),
+        change(before?.accuracy, after?.accuracy), Readable.percent(before?.macroF1), Readable.percent(after?.macroF1),
       ])
     }
     let (before, after) = (zeroShot?.harmonicMean, tuned?.harmonicMean)
     if before != nil || after != nil {
-      table.append(["H", nil, percent(before), percent(after), change(before, after), nil, nil])
+      table.append(["H", nil, Readable.percent(before), Readable.percent(after), change(before, after), nil, nil])
     }
     return table
   }
@@ -62,8 +62,6 @@ extension RunResults {
       .map { "\(Readable.seconds($0.value)) for \($0.key.replacing("_", with: " "))" }
       .joined(separator: ", ")
   }
-
-  private func percent(_ value: Double?) -> String? { value.map { Readable.fixed($0, 2) } }
 
   private func change(_ before: Double?, _ after: Double?) -> String? {
     guard let before, let after else { return nil }

@@ -100,12 +100,10 @@ extension TrainingRun {
       ownedParameters: (trained.count + ranks - 1) / ranks,
       neighbours: sharesParameters ? collectives.nodeSize - 1 : 0,
       PeakMemory.Run(
-        testImages: settings.evaluation.tuned ? min(settings.evaluation.batchSize, largestTestShare(inputs)) : nil,
+        testImages: settings.evaluation.tuned ? min(settings.evaluation.batchSize, largestTest(inputs)) : nil,
         savesCheckpoints: settings.checkpoint.isEnabled, makesFeaturesAgain: hasSecondEpoch && !trainsEmbeddings), way)
   }
 
-  private func largestTestShare(_ inputs: RunInputs) -> Int {
-    let images = inputs.test.sets.map { $0.dataset.test.count }.max() ?? 0
-    return max(1, evenShard(of: images, rank: 0, worldSize: collectives.worldSize).count)
-  }
+  /// Images of the largest test set: a rank gets whole batches.
+  private func largestTest(_ inputs: RunInputs) -> Int { inputs.test.sets.map { $0.dataset.test.count }.max() ?? 0 }
 }

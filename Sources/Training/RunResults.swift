@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import Reporting
 
 /// `results.json`: what a finished run found, with exact counts.
 public struct RunResults: Codable, Sendable, Equatable {
@@ -102,13 +103,5 @@ extension RunResults.TestOutcome {
 
 extension RunResults {
   /// Sorted, indented JSON with `snake_case` keys.
-  public func json() throws -> Data { try Self.encoded(self) }
-
-  /// Results of any kind in that form.
-  static func encoded(_ results: some Encodable) throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(results) + Data("\n".utf8)
-  }
+  public func json() throws -> Data { try ReportJSON.document(self) }
 }

@@ -11,8 +11,8 @@ private func requirePositive(_ value: Double?, _ option: String) throws {
   throw Failure(.usage, at: "--\(option) \(value)", "must be above 0", remedy: "give a number such as 1")
 }
 
-/// What is trained, as a plan is told of it.
-struct PlannedTaskOptions: ParsableArguments {
+/// How large a task is, where none is read.
+struct TaskSizeOptions: ParsableArguments {
   @Option(help: "First trained block of both encoders.")
   var startLayer = 6
   @Option(help: "Classes of the task.")
@@ -23,6 +23,11 @@ struct PlannedTaskOptions: ParsableArguments {
   var sharedTokens = 5
   @Option(help: "Share of the classes that a step always keeps; above 1, their number.")
   var keepRatio = ClassSkip.Settings().ratio
+}
+
+/// What is trained, as a plan is told of it.
+struct PlannedTaskOptions: ParsableArguments {
+  @OptionGroup var sizes: TaskSizeOptions
   @Option(help: "Most classes that are always kept.")
   var keepCap = ClassSkip.Settings().cap
   @Option(help: "Images of a step of all ranks together.")
@@ -52,15 +57,18 @@ struct PlannedTaskOptions: ParsableArguments {
   /// Judges the options and puts them together.
   func scenario(_ configuration: CLIPConfiguration, exchange: Scenario.Exchange) throws -> Scenario {
     let counts = [
-      (classes, "classes"), (tokens, "tokens"), (batch ?? 1, "batch"), (batchPerRank ?? 1, "batch-per-rank"),
+      (sizes.classes, "classes"), (sizes.tokens, "tokens"), (batch ?? 1, "batch"),
+      (batchPerRank ?? 1, "batch-per-rank"),
       (images ?? 1, "images"), (ranksPerNode, "ranks-per-node"), (keepCap, "keep-cap"),
     ]
     for (value, option) in counts where !(1...1_000_000_000).contains(value) {
       throw Failure(.usage, at: "--\(option) \(value)", "must be from 1 to 1000000000", remedy: "give such a number")
     }
-    for (value, option) in [(keepRatio, "keep-ratio"), (diskMbS, "disk-mb-s")] { try requirePositive(value, option) }
-    guard sharedTokens >= 0 else {
-      throw Failure(.usage, at: "--shared-tokens \(sharedTokens)", "must be at least 0", remedy: "give 5, say")
+    for (value, option) in [(sizes.keepRatio, "keep-ratio"), (diskMbS, "disk-mb-s")] {
+      try requirePositive(value, option)
+    }
+    guard sizes.sharedTokens >= 0 else {
+      throw Failure(.usage, at: "--shared-tokens \(sizes.sharedTokens)", "must be at least 0", remedy: "give 5, say")
     }
     guard decodeMs >= 0, decodeMs.isFinite else {
       throw Failure(.usage, at: "--decode-ms \(decodeMs)", "must be at least 0", remedy: "give a number such as 5")
@@ -74,9 +82,10 @@ struct PlannedTaskOptions: ParsableArguments {
         .usage, at: "--feature-memory-mb \(featureMemoryMb!)", "must be at least 0", remedy: "give 500, say")
     }
     var scenario = Scenario(
-      configuration, .skipTuning(startLayer: startLayer, .init(ratio: keepRatio, cap: keepCap)),
-      classes: PromptSet(count: classes, length: Double(tokens), shared: Double(min(sharedTokens, tokens - 1))),
-      batch: batch.map { .global($0) } ?? .perRank(batchPerRank ?? 4), epochImages: images ?? 16 * classes,
+      configuration, .skipTuning(startLayer: sizes.startLayer, .init(ratio: sizes.keepRatio, cap: keepCap)),
+      classes: PromptSet(
+        count: sizes.classes, length: Double(sizes.tokens), shared: Double(min(sizes.sharedTokens, sizes.tokens - 1))),
+      batch: batch.map { .global($0) } ?? .perRank(batchPerRank ?? 4), epochImages: images ?? 16 * sizes.classes,
       ranksPerNode: ranksPerNode, exchange: exchange, decodeSeconds: decodeMs / 1e3, diskBandwidth: diskMbS * 1e6)
     scenario.activations.recomputes = recompute
     scenario.features.bytesPerElement = featureStorage == .fp32 ? 4 : 2
@@ -86,14 +95,14 @@ struct PlannedTaskOptions: ParsableArguments {
 
   private func judge(_ configuration: CLIPConfiguration) throws {
     let depth = min(configuration.vision.depth, configuration.text.depth)
-    guard (0...depth).contains(startLayer) else {
+    guard (0...depth).contains(sizes.startLayer) else {
       throw Failure(
-        .usage, at: "--start-layer \(startLayer)", "lies beyond the model's \(depth) blocks",
+        .usage, at: "--start-layer \(sizes.startLayer)", "lies beyond the model's \(depth) blocks",
         remedy: "choose 0 to \(depth)")
     }
-    guard tokens <= configuration.contextLength else {
+    guard sizes.tokens <= configuration.contextLength else {
       throw Failure(
-        .usage, at: "--tokens \(tokens)", "the model reads \(configuration.contextLength)",
+        .usage, at: "--tokens \(sizes.tokens)", "the model reads \(configuration.contextLength)",
         remedy: "give the length of a whole prompt, about 10")
     }
   }

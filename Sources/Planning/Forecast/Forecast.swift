@@ -1,4 +1,5 @@
 import CLIPModel
+import SkipTuning
 
 /// What a step takes at a number of ranks; seconds and bytes of the rank that has most to do.
 public struct Forecast: Sendable {
@@ -110,7 +111,7 @@ private struct Engine {
   var features: Double {
     let decoding = scenario.decodeSeconds * Double(imagesPerRank) / Double(machine.threads)
     guard !scenario.trainsEmbeddings else { return decoding }
-    let together = 16
+    let together = PrefixFeatures.imagesAtATime
     let work = PrefixWork.images(scenario.configuration, count: together, upTo: scenario.startLayer)
     let seconds = machine.seconds(work, rows: together * scenario.configuration.tokensPerImage)
     return decoding + seconds * Double(imagesPerRank) / Double(together)

@@ -1,4 +1,5 @@
 import CLIPModel
+import SkipTuning
 
 /// The most memory that one rank has at a time, in bytes, and what it is.
 public struct PeakMemory: Sendable, Equatable {
@@ -59,7 +60,7 @@ public struct PeakMemory: Sendable, Equatable {
       // One batch passes, two wait; and patches are copied out of the pixels.
       return tower.passScratch(batch, way) + 4 * images * pixels
     }
-    let features = passing(Self.featureImages)
+    let features = passing(PrefixFeatures.imagesAtATime)
     let test = run.testImages.map(passing) ?? 0
     self.passing = max(features, test)
     passesBeside = test > features || run.makesFeaturesAgain
@@ -67,7 +68,4 @@ public struct PeakMemory: Sendable, Equatable {
     self.neighbours = neighbours * step.gradients / (neighbours + 1)
     snapshot = run.savesCheckpoints ? 2 * MemoryLayout<Float>.stride * ownedParameters : 0
   }
-
-  /// Images that features are made of at a time.
-  private static let featureImages = 16
 }

@@ -104,12 +104,9 @@ extension PlanReport {
 
   /// Sorted, indented JSON with `snake_case` keys; seconds and bytes.
   public func json() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let document = Document(
-      skipTuning: Self.rows(skipTuning), fullFineTuning: Self.rows(fullFineTuning),
-      words: ["skip_tuning": skipTuning.words, "full_fine_tuning": fullFineTuning.words])
-    return try encoder.encode(document) + Data("\n".utf8)
+    try ReportJSON.document(
+      Document(
+        skipTuning: Self.rows(skipTuning), fullFineTuning: Self.rows(fullFineTuning),
+        words: ["skip_tuning": skipTuning.words, "full_fine_tuning": fullFineTuning.words]))
   }
 }

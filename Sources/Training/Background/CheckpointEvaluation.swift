@@ -95,9 +95,7 @@ extension CheckpointEvaluation {
 
   /// `accuracy base 96.2%, new 94.3%, H 95.2%; EuroSAT all 71.3%`.
   var words: String {
-    var names: [String] = []
-    for test in tests where !names.contains(test.dataset) { names.append(test.dataset) }
-    return names.enumerated().map { index, name in
+    tests.map(\.dataset).distinct().enumerated().map { index, name in
       let scores = tests.filter { $0.dataset == name }.map { "\($0.set) \(Readable.fixed($0.accuracy ?? .nan, 2))%" }
       let means = harmonicMeans.filter { $0.dataset == name }.map { "H \(Readable.fixed($0.accuracy, 2))%" }
       return (index == 0 ? "accuracy" : name) + " " + (scores + means).joined(separator: ", ")
@@ -105,12 +103,7 @@ extension CheckpointEvaluation {
   }
 
   /// As one rank tells another, and as a line of `evaluations.jsonl`.
-  func encoded() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self)
-  }
+  func encoded() throws -> Data { try ReportJSON.line(self) }
 
   /// Reads what `encoded` wrote; throws for anything else.
   init(encoded data: Data) throws {

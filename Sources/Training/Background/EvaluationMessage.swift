@@ -35,15 +35,14 @@ struct EvaluationMessage: ChannelMessage, Equatable {
   }
 
   init?(_ bytes: UnsafeRawBufferPointer) {
-    guard bytes.count == Self.byteCount else { return nil }
-    let numbers = (0..<4).map { Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)) }
-    guard let kind = Kind(rawValue: numbers[0]), numbers[1...].allSatisfy({ $0 >= 0 }) else { return nil }
+    guard let numbers = MessageNumbers.decoded(bytes, count: 4), let kind = Kind(rawValue: numbers[0]),
+      numbers[1...].allSatisfy({ $0 >= 0 })
+    else { return nil }
     self.init(kind, step: Int(numbers[1]), epoch: Int(numbers[2]), payload: Int(numbers[3]))
   }
 
   var encoded: [UInt8] {
-    [kind.rawValue, Int64(step), Int64(epoch), Int64(payload)]
-      .flatMap { withUnsafeBytes(of: $0.littleEndian, Array.init) }
+    MessageNumbers.encoded([kind.rawValue, Int64(step), Int64(epoch), Int64(payload)])
   }
 }
 

@@ -1,4 +1,5 @@
 import Evaluation
+import Reporting
 
 extension JobResults {
   /// Harmonic means of the tests that are finished, in their order.
@@ -18,10 +19,10 @@ extension JobResults {
   /// `asked` counts the data sets of each task that were asked for.
   static func averages(_ tests: [Test], asked: [String: Int]) -> [Average] {
     var results: [Average] = []
-    for checkpoint in distinct(tests.map(\.checkpoint)) {
-      for task in distinct(tests.map(\.task)) where asked[task]! > 1 {
+    for checkpoint in tests.map(\.checkpoint).distinct() {
+      for task in tests.map(\.task).distinct() where asked[task]! > 1 {
         let own = tests.filter { $0.checkpoint == checkpoint && $0.task == task }
-        let whole = distinct(own.map(\.dataset)).filter { dataset in
+        let whole = own.map(\.dataset).distinct().filter { dataset in
           own.filter { $0.dataset == dataset }.allSatisfy { $0.state == .finished && $0.top1 != nil }
         }
         guard !whole.isEmpty else { continue }
@@ -42,10 +43,5 @@ extension JobResults {
     return Average(
       checkpoint: tests[0].checkpoint, task: tests[0].task, dataSets: count, ofDataSets: asked, top1: top1,
       macroF1: means(\.macroF1), harmonicMean: mean)
-  }
-
-  private static func distinct(_ names: [String]) -> [String] {
-    var seen: Set<String> = []
-    return names.filter { seen.insert($0).inserted }
   }
 }

@@ -9,14 +9,14 @@ extension JobResults {
     ])
     for test in tests {
       table.append([
-        test.checkpoint, test.dataset, test.set, Readable.count(Int(test.images)), Self.percent(test.top1),
-        Self.percent(test.top5), Self.percent(test.macroF1), Self.percent(test.calibrationError),
+        test.checkpoint, test.dataset, test.set, Readable.count(Int(test.images)), Readable.percent(test.top1),
+        Readable.percent(test.top5), Readable.percent(test.macroF1), Readable.percent(test.calibrationError),
         test.skipped.isEmpty ? nil : "\(test.skipped.count)", test.stateWords,
       ])
       guard test.set == "new",
         let mean = harmonicMeans.first(where: { $0.checkpoint == test.checkpoint && $0.dataset == test.dataset })
       else { continue }
-      table.append([test.checkpoint, test.dataset, "H", nil, Self.percent(mean.accuracy), nil, nil, nil, nil, nil])
+      table.append([test.checkpoint, test.dataset, "H", nil, Readable.percent(mean.accuracy), nil, nil, nil, nil, nil])
     }
     for data in missing {
       table.append([nil, data.dataset, nil, nil, nil, nil, nil, nil, nil, State.missing.rawValue])
@@ -31,12 +31,13 @@ extension JobResults {
     for set in ["base", "new", "all"] {
       guard let top1 = average.top1[set] else { continue }
       table.append([
-        average.checkpoint, name, set, nil, Self.percent(top1), nil, Self.percent(average.macroF1[set]), nil, nil,
+        average.checkpoint, name, set, nil, Readable.percent(top1), nil, Readable.percent(average.macroF1[set]), nil,
+        nil,
         state == .finished ? state.rawValue : "partial (\(average.dataSets) of \(average.ofDataSets))",
       ])
     }
     if let mean = average.harmonicMean {
-      table.append([average.checkpoint, name, "H", nil, Self.percent(mean), nil, nil, nil, nil, nil])
+      table.append([average.checkpoint, name, "H", nil, Readable.percent(mean), nil, nil, nil, nil, nil])
     }
   }
 
@@ -60,21 +61,12 @@ extension JobResults {
 
   /// One row per class of each test.
   var classTable: TextTable {
-    var table = TextTable(columns: [
-      "checkpoint", "data_set", "set", "label", "class", "images", "correct", "accuracy", "f1",
-    ])
+    var table = TestPlace.classTable
     for test in tests {
-      for (label, entry) in test.perClass.enumerated() {
-        table.append([
-          test.checkpoint, test.dataset, test.set, "\(label)", entry.name, "\(entry.images)", "\(entry.correct)",
-          entry.accuracy.map { "\($0)" }, entry.f1.map { "\($0)" },
-        ])
-      }
+      TestPlace(checkpoint: test.checkpoint, dataset: test.dataset, set: test.set).add(test.perClass, to: &table)
     }
     return table
   }
-
-  private static func percent(_ value: Double?) -> String? { value.map { Readable.fixed($0, 2) } }
 }
 
 extension JobResults.Test {
@@ -86,40 +78,21 @@ extension JobResults.Test {
 extension EvaluationLedger {
   /// Confusions that occur, one row each.
   func confusionTable(_ weights: [TestedWeights]) -> TextTable {
-    var table = TextTable(columns: ["checkpoint", "data_set", "set", "truth", "prediction", "images"])
+    var table = TestPlace.confusionTable
     for (index, test) in tests.enumerated() {
-      let matrix = counts(index).matrix
-      for truth in 0..<matrix.classCount {
-        for prediction in 0..<matrix.classCount where matrix[truth, prediction] > 0 {
-          table.append([
-            weights[test.weights].name, test.set.dataset.name, test.set.name, test.classNames[truth],
-            test.classNames[prediction], "\(matrix[truth, prediction])",
-          ])
-        }
-      }
+      place(of: test, weights).add(counts(index).matrix, test.classNames, to: &table)
     }
     return table
   }
 
   /// What is known of single images, as JSON Lines.
   func predictions(_ weights: [TestedWeights]) -> String {
-    var lines = ""
-    for (index, test) in tests.enumerated() {
-      for chunk in outcomes[index] {
-        for (position, (ranked, confidence)) in zip(chunk.range, zip(chunk.ranked, chunk.confidences)) {
-          let item = test.items[position]
-          let record: MetricRecord = [
-            "checkpoint": .text(weights[test.weights].name), "data_set": .text(test.set.dataset.name),
-            "set": .text(test.set.name), "path": .text(item.path), "label": .integer(item.label),
-            "prediction": ranked.first.map { .integer($0) } ?? .null,
-            "confidence": ranked.isEmpty
-              ? .null : .double(Double(confidence) / Double(ImageOutcomes.wholeConfidence)),
-            "top5": .list(ranked.map { .integer($0) }),
-          ]
-          lines += record.json + "\n"
-        }
-      }
-    }
-    return lines
+    tests.enumerated().map { index, test in
+      outcomes[index].map { place(of: test, weights).predictions($0, of: test.items) }.joined()
+    }.joined()
+  }
+
+  private func place(of test: JobTest, _ weights: [TestedWeights]) -> TestPlace {
+    TestPlace(weights[test.weights].name, test.set)
   }
 }

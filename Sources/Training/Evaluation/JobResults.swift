@@ -1,5 +1,6 @@
 import Evaluation
 import Foundation
+import Reporting
 
 /// What the tests of a job found, with exact counts; numbers other than counts are percent.
 public struct JobResults: Codable, Sendable, Equatable {
@@ -96,7 +97,7 @@ public struct JobResults: Codable, Sendable, Equatable {
 
 extension JobResults {
   /// Sorted, indented JSON with `snake_case` keys.
-  public func json() throws -> Data { try RunResults.encoded(self) }
+  public func json() throws -> Data { try ReportJSON.document(self) }
 
   /// Whether everything was tested.
   public var isFinished: Bool { state == .finished }

@@ -4,6 +4,7 @@ import Diagnostics
 import Files
 import Foundation
 import MachineBenchmark
+import Reporting
 
 /// `skiptune bench images`.
 struct BenchImages: ParsableCommand {
@@ -39,11 +40,7 @@ struct BenchImages: ParsableCommand {
       try session.collectives.agree {
         guard isSpeaker else { return }
         print(ImageBenchmark.table(rates).terminal, terminator: "")
-        if let json {
-          let encoder = JSONEncoder()
-          encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-          try AtomicFile.write(try encoder.encode(rates) + Data("\n".utf8), to: URL(fileURLWithPath: json))
-        }
+        if let json { try AtomicFile.write(try ReportJSON.document(rates), to: URL(fileURLWithPath: json)) }
       }
     }
   }

@@ -4,7 +4,6 @@ import Files
 import Foundation
 import Kernels
 import MachineBenchmark
-import SkipTuning
 
 /// `skiptune bench phases`.
 struct BenchPhases: ParsableCommand {
@@ -17,18 +16,9 @@ struct BenchPhases: ParsableCommand {
       """)
 
   @OptionGroup var shape: ModelShapeOptions
-  @Option(help: "First trained block of both encoders.")
-  var startLayer = 6
+  @OptionGroup var sizes: TaskSizeOptions
   @Option(help: "Images of a step of each rank.")
   var batch = 4
-  @Option(help: "Classes of the task.")
-  var classes = 100
-  @Option(help: "Tokens of a prompt, start and end included.")
-  var tokens = 10
-  @Option(help: "Tokens at the beginning that all prompts share, start included.")
-  var sharedTokens = 5
-  @Option(help: "Share of the classes that a step always keeps; above 1, their number.")
-  var keepRatio = ClassSkip.Settings().ratio
   @Option(help: "Images that are tested at a time.")
   var testBatch = 32
   @Option(help: "Factors of products: fp32 or bf16.")
@@ -59,21 +49,22 @@ struct BenchPhases: ParsableCommand {
 
   private func judgedTask(blocks: Int, context: Int) throws -> PhaseTask {
     for (value, option, range) in [
-      (startLayer, "start-layer", 0...blocks), (batch, "batch", 1...4096), (classes, "classes", 2...100_000),
-      (tokens, "tokens", 3...context), (sharedTokens, "shared-tokens", 1...max(1, tokens - 2)),
+      (sizes.startLayer, "start-layer", 0...blocks), (batch, "batch", 1...4096),
+      (sizes.classes, "classes", 2...100_000),
+      (sizes.tokens, "tokens", 3...context), (sizes.sharedTokens, "shared-tokens", 1...max(1, sizes.tokens - 2)),
       (testBatch, "test-batch", 1...4096),
     ] where !range.contains(value) {
       throw Failure(
         .usage, at: "--\(option) \(value)", "must be from \(range.lowerBound) to \(range.upperBound)",
         remedy: "give such a number")
     }
-    guard keepRatio > 0, keepRatio.isFinite else {
-      throw Failure(.usage, at: "--keep-ratio \(keepRatio)", "must be above 0", remedy: "give 0.5, say")
+    guard sizes.keepRatio > 0, sizes.keepRatio.isFinite else {
+      throw Failure(.usage, at: "--keep-ratio \(sizes.keepRatio)", "must be above 0", remedy: "give 0.5, say")
     }
     var task = PhaseTask()
-    (task.startLayer, task.images, task.testImages) = (startLayer, batch, testBatch)
-    (task.classes, task.tokens, task.sharedTokens) = (classes, tokens, sharedTokens)
-    task.classSkip.ratio = keepRatio
+    (task.startLayer, task.images, task.testImages) = (sizes.startLayer, batch, testBatch)
+    (task.classes, task.tokens, task.sharedTokens) = (sizes.classes, sizes.tokens, sizes.sharedTokens)
+    task.classSkip.ratio = sizes.keepRatio
     return task
   }
 }

@@ -1,6 +1,6 @@
 extension Sequence where Element: Hashable {
   /// Each element where it comes first.
-  func distinct() -> [Element] {
+  public func distinct() -> [Element] {
     var seen: Set<Element> = []
     return filter { seen.insert($0).inserted }
   }
