@@ -126,13 +126,19 @@ let package = Package(
         "Diagnostics", "Files", "StrictJSON", "Kernels", "Collectives", "Configuration", "Datasets", "ShardFiles",
         "Checkpoints", "Reporting", "Evaluation", "Training",
       ]),
+    module(
+      "Sweeps",
+      [
+        "Diagnostics", "Files", "StrictJSON", "Kernels", "Configuration", "Datasets", "CLIPModel", "Planning",
+        "Reporting", "Evaluation", "HTMLReport", "Training",
+      ]),
     .executableTarget(
       name: "skiptune",
       dependencies: [
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
         "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
-        "Protocols",
+        "Protocols", "Sweeps",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -211,7 +217,7 @@ let package = Package(
         "Datasets", "Configuration", "Reporting", "Evaluation", "Training", "Safetensors", "ShardFiles", "Checkpoints",
         "StrictJSON",
       ]),
-    tests("ProtocolsTests", ["Diagnostics", "Collectives", "MatrixBackends", "Reporting", "Training", "Protocols"]),
+    tests("SweepsTests", ["Diagnostics", "Files", "Configuration", "Reporting", "Training", "Sweeps"]),
     tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors"]),
   ],
   swiftLanguageModes: [.v6]
