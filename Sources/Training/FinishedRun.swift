@@ -46,8 +46,9 @@ extension RunSettings {
   /// Epochs of training.
   package var epochs: Int { optimizer.epochs }
 
-  /// What a training takes compared with others of the same model and data: epochs, images of a class, and blocks that are run
-  /// forward and back. In no unit, and roughly.
+  /// What a training takes, roughly and in no unit, compared with others of the same model and data.
+  ///
+  /// Epochs, images of a class, and blocks that are run forward and back.
   package var relativeCost: Double {
     guard trains else { return 0 }
     let blocks = method.usesStartLayer ? max(1, 24 - method.startLayer) : 24

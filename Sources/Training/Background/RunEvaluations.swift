@@ -124,7 +124,8 @@ final class RunEvaluations {
     try evaluateOnce(at: position)
     guard let rungs, isRung(position) else { return }
     let goesOn = try collectives.agree {
-      try history?.evaluations.first { $0.step == position.step }.map { try rungs.goesOn(RungResult($0, loss: loss)) } ?? true
+      try history?.evaluations.first { $0.step == position.step }.map { try rungs.goesOn(RungResult($0, loss: loss)) }
+        ?? true
     }
     guard try collectives.allReduce(goesOn ? 1 : 0 as Int64, .min) == 1 else {
       throw Failure(.requeue, "stopped after \(position.epoch) epochs: others are better")

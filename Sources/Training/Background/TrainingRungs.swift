@@ -18,8 +18,9 @@ package struct RungResult: Sendable {
   package let epoch: Int
   /// Steps done.
   package let step: Int
-  /// Of the run's own data set, as `accuracy.base`, `correct.base`, `images.base`, `macro_f1.base` and `harmonic_mean`; those
-  /// that are no counts in percent. `loss` is the last step's.
+  /// `accuracy.base`, `correct.base`, `images.base`, `macro_f1.base` and the like, `harmonic_mean`, and the last step's `loss`.
+  ///
+  /// Of the run's own data set; in percent where they are no counts.
   package let metrics: [String: Double]
 
   init(_ evaluation: CheckpointEvaluation, loss: Double?) {

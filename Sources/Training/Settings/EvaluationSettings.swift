@@ -36,7 +36,8 @@ struct EvaluationSettings: Sendable {
       "batch_size", default: 32, in: 1...4096, "images of each rank that pass the model together")
     split = try reader.choice(
       "split", default: Split.test,
-      "images that accuracy is measured on: the test list of the data set, or the validation list (val), to choose settings by")
+      "images that accuracy is measured on: the test list of the data set, or the validation list (val), to choose settings by"
+    )
     zeroShot = try reader.boolean("zero_shot", default: true, "whether the untuned model is tested first")
     tuned = try reader.boolean("tuned", default: true, "whether the tuned model is tested at the end")
     templates = try reader.strings(
