@@ -23,6 +23,11 @@ public struct ReportPage {
   /// The page: HTML that is well-formed XML, too.
   public var text: String {
     let sections = [accuracy, curves, classes, confusions, mistakes, cost, traffic, provenance, configuration]
+    return Self.document(title, header, sections, version: runs[0].fact("version"))
+  }
+
+  /// A whole page.
+  static func document(_ title: String, _ header: Markup, _ sections: [Markup], version: String?) -> String {
     let page: Markup = """
       <!DOCTYPE html>
       <html lang="en">
@@ -31,13 +36,13 @@ public struct ReportPage {
       <meta name="viewport" content="width=device-width, initial-scale=1"/>
       <meta name="color-scheme" content="light dark"/>
       <title>\(title)</title>
-      <style>\(Markup(trusted: Self.style))</style>
+      <style>\(Markup(trusted: style))</style>
       </head>
       <body>
       \(header)<main>
       \(sections)</main>
-      <footer>Made by skiptune\(runs[0].fact("version").map { " \($0)" } ?? "").</footer>
-      <script>\(Markup(trusted: Self.script))</script>
+      <footer>Made by skiptune\(version.map { " \($0)" } ?? "").</footer>
+      <script>\(Markup(trusted: script))</script>
       </body>
       </html>
 
@@ -46,7 +51,10 @@ public struct ReportPage {
   }
 
   /// A part of the page; nothing where it has no content.
-  func section(_ title: String, _ content: [Markup]) -> Markup {
+  func section(_ title: String, _ content: [Markup]) -> Markup { Self.section(title, content) }
+
+  /// The same of any page.
+  static func section(_ title: String, _ content: [Markup]) -> Markup {
     content.allSatisfy(\.text.isEmpty) ? .empty : "<section><h2>\(title)</h2>\n\(content)</section>\n"
   }
 

@@ -17,8 +17,8 @@ final class TrialLedger {
 
   /// How trials are shared out.
   struct Rules {
-    /// What a trial takes, in any unit: the dearest come first.
-    var cost: [String: Double]
+    /// All trials, those first that take longest.
+    var order: [Trial]
     var lease: Double
     /// Whether to wait for trials that other jobs are at work on.
     var waitsForOthers: Bool
@@ -102,12 +102,10 @@ final class TrialLedger {
     }
   }
 
+  /// Those that have failed come last.
   private var order: [Trial] {
-    plan.trials.sorted { left, right in
-      let failures = [left, right].map { outcomes[$0]?.state == .failed ? outcomes[$0]!.attempts : 0 }
-      let costs = [left, right].map { rules.cost[$0.name] ?? 0 }
-      return (failures[0], -costs[0], left.number) < (failures[1], -costs[1], right.number)
-    }
+    let counts = rules.order.map { failures(of: $0) }
+    return counts.indices.sorted { (counts[$0], $0) < (counts[$1], $1) }.map { rules.order[$0] }
   }
 
   /// Whether there is nothing more to do for a trial.

@@ -158,7 +158,7 @@ struct SweepExpansion {
       if failure.place == nil || failure.place == "--set" {
         failure.place = blamed.flatMap { places[$0.key] } ?? failure.place ?? part.place
       }
-      let words = settings.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+      let words = settings.words
       failure.problem += " (trial \(trials.count + 1): \(words.count > 200 ? words.prefix(200) + "..." : words[...]))"
       throw failure
     }

@@ -41,32 +41,52 @@ struct SweepFile {
       throw Failure(.missingInput, at: url.relativePath, "there is no such sweep file", remedy: "check the path")
     }
     let keys = try SweepKeys()
-    self = try ResolvedConfiguration.read(ConfigurationSource(files: [url])) { reader in
-      try SweepFile(reader, keys, file: url.relativePath)
+    let draft = try ResolvedConfiguration.read(ConfigurationSource(files: [url])) { reader in
+      try SweepDraft(reader, keys, file: url.relativePath)
     }.value
+    (base, metric, options) = (draft.base, draft.metric, draft.options)
+    parts = try draft.parts()
   }
+}
 
-  private init(_ reader: SettingsReader, _ keys: SweepKeys, file: String) throws {
+/// A sweep file that has been read, but not looked at as a whole.
+private struct SweepDraft {
+  let base: [URL]
+  let metric: SweepFile.Metric
+  let options: SweepOptions
+  private let file: String
+  private let shared: PartReader
+  private let named: [PartReader]
+
+  init(_ reader: SettingsReader, _ keys: SweepKeys, file: String) throws {
+    self.file = file
     base = try reader.strings(
       "base", default: [], example: "configs/quickstart/base-to-new.yaml",
       "configuration files that all trials share, before those of -c"
     ).map { URL(fileURLWithPath: $0) }
-    metric = try reader.section("metric", "the number that trials are compared by") { try Metric($0, place: file) }
+    metric = try reader.section("metric", "the number that trials are compared by") {
+      try SweepFile.Metric($0, place: file)
+    }
     options = try SweepOptions(reader)
-    let shared = try PartReader(reader, keys, name: "", place: file)
-    parts =
-      try reader.section("parts", "what is varied together, by names") { parts in
-        try parts.givenKeys.map { name in
-          try Self.judge(partName: name, file)
-          return try parts.section(name, "a part of the sweep") { reader in
-            try PartReader(reader, keys, name: name, place: "\(file), part \(name)").part(with: shared)
-          }
+    shared = try PartReader(reader, keys, name: "", place: file)
+    named = try reader.section("parts", "what is varied together, by names") { parts in
+      try parts.givenKeys.map { name in
+        try Self.judge(partName: name, file)
+        return try parts.section(name, "a part of the sweep") { reader in
+          try PartReader(reader, keys, name: name, place: "\(file), part \(name)")
         }
-      }.nonEmpty ?? [shared.part()]
-    guard parts.count == 1 && parts[0].name.isEmpty || !shared.hasListOrDraws else {
+      }
+    }
+  }
+
+  /// The parts, or the only one where none is named.
+  func parts() throws -> [SweepFile.Part] {
+    guard !named.isEmpty else { return [try shared.part()] }
+    guard !shared.hasListOrDraws else {
       throw Failure(
         .usage, at: file, "list and random stand beside parts, which have their own", remedy: "move them into a part")
     }
+    return try named.map { try $0.part(with: shared) }
   }
 
   private static func judge(partName name: String, _ file: String) throws {
@@ -95,10 +115,6 @@ extension SweepFile.Metric {
       testSet == nil || name == .accuracy || name == .macroF1, about: "of", "is about accuracy and macro_f1 only",
       remedy: "leave it out, or give metric.name: accuracy")
   }
-}
-
-extension Array {
-  fileprivate var nonEmpty: Self? { isEmpty ? nil : self }
 }
 
 /// The keys of a part, or of a file without parts.

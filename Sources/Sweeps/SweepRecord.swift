@@ -71,8 +71,7 @@ public struct SweepRecord: Sendable, Equatable {
 
   private func difference(from former: SweepRecord) -> String {
     let pair = zip(former.trials, trials).first { $0 != $1 }
-    func words(_ trial: Trial) -> String { trial.settings.map { "\($0.key)=\($0.value)" }.joined(separator: " ") }
-    return pair.map { "trial \($0.number) was \(words($0)) and is now \(words($1))" }
+    return pair.map { "trial \($0.number) was \($0.settings.words) and is now \($1.settings.words)" }
       ?? "it has \(former.trials.count) trials, not \(trials.count)"
   }
 

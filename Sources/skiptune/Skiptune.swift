@@ -16,8 +16,8 @@ struct Skiptune: ParsableCommand {
     version: version,
     subcommands: [
       Train.self, Evaluate.self, Embed.self, Classify.self, DataCommand.self, CheckpointCommand.self, Config.self,
-      Plan.self, Bench.self, ModelCommand.self, ProtocolCommand.self, Compare.self, Analyze.self, Report.self,
-      SweepCommand.self,
+      Plan.self, Bench.self, ModelCommand.self, ProtocolCommand.self, SweepCommand.self, Compare.self, Analyze.self,
+      Report.self,
     ])
 
   static func main() {

@@ -78,12 +78,14 @@ import Testing
     #expect(other.isRunning == nil)
     let child = Process()
     child.executableURL = URL(fileURLWithPath: "/bin/cat")
-    child.standardInput = Pipe()
+    let input = Pipe()
+    child.standardInput = input
     try child.run()
     other = .own
     other.process = child.processIdentifier
     #expect(other.isRunning == false, "a child has another start")
-    child.terminate()
+    // It inherits that tests block signals, but it ends with its input.
+    try input.fileHandleForWriting.close()
     child.waitUntilExit()
     #expect(other.isRunning == false)
   }

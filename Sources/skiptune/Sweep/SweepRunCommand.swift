@@ -1,30 +1,56 @@
 import ArgumentParser
 import Collectives
 import Foundation
+import Planning
 import Sweeps
 import Training
 
 /// `skiptune sweep run`.
 struct SweepRunCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "run", abstract: "Run the trials of a sweep file.")
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run the trials of a sweep file, or say what they would take.",
+    discussion: """
+      Settings that all trials share come from the sweep file's base, -c and --set, in this order. Under mpirun groups of \
+      ranks run trials, dearest first, and several jobs may work on one folder at once. What is finished is never run \
+      again, what was stopped or killed goes on, what failed is tried again after the others: so the same command goes on \
+      after whatever happened. A signal of a scheduler ends it with status 75. Times of --dry-run are estimates for the \
+      machine that is measured (--machine) or typed.
+      """)
 
   @Argument(help: ArgumentHelp("The sweep file.", valueName: "file"))
   var file: String
   @OptionGroup var settings: SettingOptions
   @Option(help: ArgumentHelp("Folder of the sweep: each trial has a folder in it.", valueName: "folder"))
   var runDir: String?
+  @Flag(help: "List the trials, dearest first, with what each would take, and stop.")
+  var dryRun = false
   @OptionGroup var execution: SweepExecutionOptions
+  @OptionGroup(title: "Machine") var machine: PlannedMachineOptions
   @OptionGroup var logging: LogOptions
 
   func run() throws {
     StopSignal.watch()
     try Session.run(logLevel: logging.logLevel) { session in
-      let plan = try session.collectives.agree {
-        try SweepPlan(
-          URL(fileURLWithPath: file), files: settings.files.map { URL(fileURLWithPath: $0) },
-          overrides: settings.overrides, folder: URL(fileURLWithPath: runDir ?? "sweep"))
-      }
-      try execution.run(plan, session)
+      let (plan, estimates) = try session.collectives.agree { try planned() }
+      guard dryRun else { return try execution.run(plan, estimates, session) }
+      if session.collectives.rank == 0 { show(plan, estimates) }
     }
+  }
+
+  /// The plan, judged with its data and models, and what it would take.
+  ///
+  /// Throws `Failure` for whatever is wrong with the sweep.
+  func planned() throws -> (SweepPlan, SweepEstimates) {
+    let plan = try SweepPlan(
+      URL(fileURLWithPath: file), files: settings.files.map { URL(fileURLWithPath: $0) }, overrides: settings.overrides,
+      folder: URL(fileURLWithPath: runDir ?? "sweep"))
+    let reports = try machine.files.map { try MachineReport(contentsOf: URL(fileURLWithPath: $0)) }
+    return (plan, try SweepEstimates(plan, on: machine.profile(reports)))
+  }
+
+  private func show(_ plan: SweepPlan, _ estimates: SweepEstimates) {
+    print(estimates.table.terminal)
+    estimates.lines.forEach { print($0) }
   }
 }
