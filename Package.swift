@@ -218,7 +218,7 @@ let package = Package(
         "StrictJSON",
       ]),
     tests("SweepsTests", ["Diagnostics", "Files", "Configuration", "Reporting", "Training", "Sweeps"]),
-    tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors"]),
+    tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "Sweeps"]),
   ],
   swiftLanguageModes: [.v6]
 )
