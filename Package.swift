@@ -225,7 +225,7 @@ let package = Package(
       ]),
     tests("SweepsTests", ["Diagnostics", "Files", "Configuration", "Reporting", "Training", "Sweeps"]),
     tests("SweepExecutionTests", ["Diagnostics", "Sweeps", "SweepExecution"]),
-    tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors"]),
+    tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "Sweeps"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -9,7 +9,7 @@ struct PairMap {
   let values: [[Double?]]
   let isHigherBetter: Bool
 
-  private static let cellWidth = 52.0, cellHeight = 30.0, labelLength = 14
+  private static let cellWidth = 60.0, cellHeight = 30.0, labelLength = 14
 
   private var margin: Double { 14 + 6.6 * Double(min(Self.labelLength, rows.map(\.count).max() ?? 0)) + 16 }
   private var width: Double { margin + Self.cellWidth * Double(columns.count) + 4 }
@@ -31,15 +31,18 @@ struct PairMap {
       """
   }
 
+  /// The caption has the whole name, for which there is no room beside the cells.
+  private static func lastWord(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
+
   private var titles: [Markup] {
     func short(_ text: String, _ length: Int) -> String {
       text.count > length ? "\(text.prefix(length - 1))\u{2026}" : text
     }
     let middle = margin + Self.cellWidth * Double(columns.count) / 2
     let head: Markup = """
-      <text x="\(middle)" y="14" text-anchor="middle">\(columnTitle)</text>\
+      <text x="\(middle)" y="14" text-anchor="middle">\(Self.lastWord(columnTitle))</text>\
       <text transform="translate(12 \(44 + Self.cellHeight * Double(rows.count) / 2)) rotate(-90)" \
-      text-anchor="middle">\(short(rowTitle, max(8, 5 * rows.count)))</text>
+      text-anchor="middle">\(Self.lastWord(rowTitle))</text>
 
       """
     return [head]

@@ -43,6 +43,9 @@ struct ParallelCoordinates {
       """
   }
 
+  /// Many lines are drawn lighter, so that the best can be seen among them.
+  private var restOpacity: Double { min(0.5, max(0.1, 12 / Double(lines.count))) }
+
   private func x(_ axis: Int) -> Double { Self.left + step * Double(axis) }
   private func y(_ share: Double) -> Double { Self.top + (Self.height - Self.top - Self.bottom) * (1 - share) }
 
@@ -56,7 +59,7 @@ struct ParallelCoordinates {
     let path = places.enumerated().map { index, place -> Markup in "\(index == 0 ? "M" : "L")\(place.0) \(place.1)" }
     let words = zip(axes, line.values).map { "\($0) = \($1)" }.joined(separator: ", ")
     return """
-      <path class="line \(stands ? "" : "faint") c\(isBest ? 2 : stands ? 1 : 0)" d="\(path)"><title>\(words): \
+      <path class="line c\(isBest ? 2 : stands ? 1 : 0)" stroke-opacity="\(stands ? 1 : restOpacity)" d="\(path)"><title>\(words): \
       \(Readable.significant(line.mean, 5))</title></path>
 
       """
@@ -70,7 +73,7 @@ struct ParallelCoordinates {
       guard end - place >= 13 else { return nil }
       end = place
       let short = value.count > 9 ? "\(value.prefix(8))\u{2026}" : value
-      return "<text x=\"\(x - 5)\" y=\"\(place + 4)\" text-anchor=\"end\">\(short)</text>"
+      return "<text class=\"halo\" x=\"\(x - 5)\" y=\"\(place + 4)\" text-anchor=\"end\">\(short)</text>"
     }
     // Long names take turns in two rows.
     return """

@@ -16,7 +16,7 @@ struct ParetoChart {
   let costWords: (Double) -> String
 
   private static let width = 440.0, height = 250.0
-  private static let left = 58.0, right = 18.0, top = 12.0, bottom = 40.0
+  private static let left = 58.0, right = 30.0, top = 12.0, bottom = 40.0
 
   /// Points that no other is as cheap and as good as, cheapest first.
   var front: [Point] {
@@ -84,7 +84,7 @@ struct ParetoChart {
     return """
       \(rows)\(columns)<text transform="translate(11 \(Self.top + (bottom - Self.top) / 2)) rotate(-90)" \
       text-anchor="middle">\(yTitle)</text>\
-      <text x="\((Self.left + Self.width - Self.right) / 2)" y="\(Self.height - 3)" text-anchor="middle">\(xTitle)</text>
+      <text x="\((Self.left + Self.width - Self.right) / 2)" y="\(Self.height - 6)" text-anchor="middle">\(xTitle)</text>
 
       """
   }

@@ -51,7 +51,7 @@ struct SettingChart {
     let middle = Self.top + (Self.height - Self.top - Self.bottom) / 2
     return """
       \(rows)<text transform="translate(11 \(middle)) rotate(-90)" text-anchor="middle">\(yTitle)</text>\
-      <text x="\((Self.left + Self.width - Self.right) / 2)" y="\(Self.height - 3)" text-anchor="middle">\(title)</text>
+      <text x="\((Self.left + Self.width - Self.right) / 2)" y="\(Self.height - 6)" text-anchor="middle">\(title)</text>
 
       """
   }
@@ -87,7 +87,8 @@ struct SettingChart {
   private func marks(_ point: Point, _ places: SettingScale, _ axis: LineChart.Axis) -> Markup {
     let x = x(point.value, places)
     let dots = point.measurements.filter { $0.isFinite && abs($0) < 1e60 }.map { value -> Markup in
-      "<circle class=\"mark c0\" cx=\"\(x)\" cy=\"\(y(value, axis))\" r=\"2.6\"/>"
+      // Beside the bar, which would cover them.
+      "<circle class=\"mark c0\" cx=\"\(x + 9)\" cy=\"\(y(value, axis))\" r=\"3.4\"/>"
     }
     let bar = point.interval.map { interval -> Markup in
       let (high, low) = (y(point.mean + interval, axis), y(point.mean - interval, axis))

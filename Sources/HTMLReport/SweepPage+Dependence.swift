@@ -6,7 +6,22 @@ extension SweepPage {
   /// Values of a setting beyond which no map is drawn, and maps beyond which no more are.
   private static let mostCells = 24, mostMaps = 10
 
-  /// The charts of a part.
+  /// The charts of parts that vary one setting.
+  var single: Markup {
+    let charts = parts.filter { $0.keys.count == 1 }.flatMap(\.plots).map { plot in
+      SettingChart(title: plot.key, yTitle: metric, points: plot.points).markup
+    }
+    return ReportPage.section(
+      charts.count == 1 ? "The setting" : "One setting at a time",
+      charts.allSatisfy(\.text.isEmpty)
+        ? []
+        : [
+          "<p class=\"note\">Line: mean over seeds; bars: its 95 % interval by Student's t; dots: single seeds.</p>\n",
+          "<div class=\"charts\">\(charts)</div>\n",
+        ])
+  }
+
+  /// The charts of a part that varies several.
   func dependence(_ part: Part) -> Markup {
     let known = part.configurations.filter { $0.mean?.isFinite ?? false }
     let plots = part.plots.map { SettingChart(title: $0.key, yTitle: metric, points: $0.points).markup }
@@ -22,18 +37,15 @@ extension SweepPage {
       known.isEmpty
         ? []
         : [
-          "<p class=\"note\">\(note(part))</p>\n<div class=\"charts\">\(plots)</div>\n",
+          "<p class=\"note\">\(Self.note)</p>\n<div class=\"charts\">\(plots)</div>\n",
           maps.allSatisfy(\.text.isEmpty) ? .empty : "<h3>Pairs</h3><div class=\"charts\">\(maps)</div>\n",
           lines.markup.text.isEmpty ? .empty : "<h3>All settings together</h3>\(lines.markup)",
         ])
   }
 
-  private func note(_ part: Part) -> String {
-    part.keys.count > 1
-      ? "Line: mean of all configurations with that value; bars: its 95 % interval over seeds; dots: single seeds; dashed: the "
-        + "best configuration with that value."
-      : "Line: mean over seeds; bars: its 95 % interval by Student's t; dots: single seeds."
-  }
+  private static let note =
+    "Line: mean of all configurations with that value; bars: its 95 % interval over seeds; dots: single seeds; dashed: the "
+    + "best configuration with that value."
 
   private func pairs(_ keys: [String]) -> [(String, String)] {
     keys.indices.flatMap { first in keys[(first + 1)...].map { (keys[first], $0) } }

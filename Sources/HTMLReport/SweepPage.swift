@@ -121,7 +121,8 @@ public struct SweepPage: Sendable {
   public var text: String {
     let title = "Sweep of \(varied.joined(separator: ", "))"
     return ReportPage.document(
-      title, header(title), parts.map(dependence) + [cost, table, sources], version: version)
+      title, header(title), [single] + parts.filter { $0.keys.count > 1 }.map(dependence) + [cost, table, sources],
+      version: version)
   }
 
   private var varied: [String] { parts.flatMap(\.keys).distinct() }
@@ -135,17 +136,28 @@ public struct SweepPage: Sendable {
       """
   }
 
+  /// Rows of the leaderboard that are seen at once.
+  private static let shownRows = 15
+
   private var table: Markup {
-    var table = Table(columns: leaderboard.columns, isSortable: true)
-    table.rows = leaderboard.rows.map { row in
-      row.map { cell in
-        var entry = Table.Cell(cell ?? "", look: "")
-        // The mean of `85.00 ± 1.41`; units and words are not sorted by size.
-        entry.number = cell.flatMap { Double($0.prefix { $0 != " " }) }
-        return entry
-      }
-    }
-    return ReportPage.section("Leaderboard", [table.markup, "<p class=\"note\">\(caption)</p>\n"])
+    let rows = leaderboard.rows.map { $0.map(Self.cell) }
+    let first = Table(columns: leaderboard.columns, rows: Array(rows.prefix(Self.shownRows)), isSortable: true).markup
+    let all: Markup =
+      rows.count <= Self.shownRows
+      ? .empty
+      : """
+      <details><summary>All \(rows.count) configurations</summary>\
+      \(Table(columns: leaderboard.columns, rows: rows, isSortable: true).markup)</details>
+
+      """
+    return ReportPage.section("Leaderboard", [first, all, "<p class=\"note\">\(caption)</p>\n"])
+  }
+
+  /// Sorted by the number that it begins with, such as the mean of `85.00 ± 1.41`; units are not looked at.
+  private static func cell(_ text: String?) -> Table.Cell {
+    var cell = Table.Cell(text ?? "", look: "")
+    cell.number = text.flatMap { Double($0.prefix { $0 != " " }) }
+    return cell
   }
 
   private var sources: Markup {

@@ -144,11 +144,13 @@ final class TrialLedger {
 
   /// Records what came of the trial that is held, and lets go of it; false where it was taken away meanwhile.
   func settle(_ outcome: TrialOutcome, status: ExitStatus? = nil) throws -> Bool {
-    guard let held, claims.counts(held.standing, on: held.trial.name) else {
+    // A claim of one's own after the last one shows, better than any look, that nobody has taken over.
+    guard let held, let confirmed = try claims.put(claim(on: held.trial), after: held.standing) else {
       try journal.append(.lost, outcome.trial.name)
       held = nil
       return false
     }
+    self.held = (held.trial, confirmed)
     try folder.write(outcome)
     switch outcome.state {
     case .finished: try journal.append(.finished, outcome.trial.name) { $0.value = plan.metric.value(of: outcome) }

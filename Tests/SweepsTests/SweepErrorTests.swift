@@ -101,8 +101,8 @@ import Testing
       name: "a list beside parts", file: "list:\n  - {seed: 3}\nparts:\n  a:\n    grid: {optim.epochs: [2]}",
       words: ["list and random stand beside parts"]),
     Case(
-      name: "an unknown key of a part", file: "parts:\n  a:\n    gird: {optim.epochs: [2]}",
-      words: ["sweep.yaml:3: unknown section parts.a.gird", "did you mean parts.a.grid?"]),
+      name: "an unknown key of a part", file: "parts:\n  a:\n    grids: {optim.epochs: [2]}",
+      words: ["sweep.yaml:3: unknown section parts.a.grids", "did you mean parts.a.grid?"]),
     Case(
       name: "a wrong name of a part", file: "parts:\n  Start Layer:\n    grid: {seed: [2]}",
       words: ["\"Start Layer\" cannot be the name of a part"]),
