@@ -132,13 +132,19 @@ let package = Package(
         "Diagnostics", "Files", "StrictJSON", "Kernels", "Configuration", "Datasets", "CLIPModel", "Planning",
         "Reporting", "Evaluation", "HTMLReport", "Training",
       ]),
+    module(
+      "SweepExecution",
+      [
+        "Diagnostics", "Files", "StrictJSON", "Kernels", "Collectives", "Configuration", "Reporting", "RunRecords",
+        "Training", "Sweeps",
+      ]),
     .executableTarget(
       name: "skiptune",
       dependencies: [
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
         "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
-        "Protocols", "Sweeps",
+        "Protocols", "Sweeps", "SweepExecution",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -218,6 +224,7 @@ let package = Package(
         "StrictJSON",
       ]),
     tests("SweepsTests", ["Diagnostics", "Files", "Configuration", "Reporting", "Training", "Sweeps"]),
+    tests("SweepExecutionTests", ["Diagnostics", "Sweeps", "SweepExecution"]),
     tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "Sweeps"]),
   ],
   swiftLanguageModes: [.v6]

@@ -9,5 +9,5 @@ struct SweepCommand: ParsableCommand {
       A sweep file says which settings are varied and how: grids, lists, ranges, random draws, constraints. Everything is \
       judged before anything runs.
       """,
-    subcommands: [SweepRunCommand.self, SweepBestCommand.self, SweepReportCommand.self])
+    subcommands: [SweepRunCommand.self, SweepStatusCommand.self, SweepBestCommand.self, SweepReportCommand.self])
 }
