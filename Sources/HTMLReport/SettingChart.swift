@@ -108,7 +108,7 @@ struct SettingChart {
 /// Where values of a setting lie on an axis: by their size where all are numbers, by their logarithm where these are far
 /// apart, else side by side.
 struct SettingScale {
-  /// Numbers ascending; others in the order that they came in. Each once.
+  /// Each once: numbers ascending, others in the order that they came in.
   let values: [String]
   private let shares: [String: Double]
 

@@ -46,7 +46,7 @@ public struct SweepEstimates: Sendable {
     }
   }
 
-  /// The order that trials are run in: so the last ones to end are short. What is not known may be long.
+  /// The order that trials are run in, so that the last ones to end are short; what is not known may be long.
   public var dearestFirst: [Estimate] {
     estimates.sorted { left, right in
       (right.seconds ?? .infinity, left.trial.number) < (left.seconds ?? .infinity, right.trial.number)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Collectives
+import Diagnostics
 import Foundation
 import Planning
 import Sweeps
@@ -26,31 +27,34 @@ struct SweepRunCommand: ParsableCommand {
   @Flag(help: "List the trials, dearest first, with what each would take, and stop.")
   var dryRun = false
   @OptionGroup var execution: SweepExecutionOptions
-  @OptionGroup(title: "Machine") var machine: PlannedMachineOptions
+  @OptionGroup(title: "Machine of --dry-run") var machine: PlannedMachineOptions
   @OptionGroup var logging: LogOptions
+
+  func validate() throws {
+    guard dryRun || runDir != nil else {
+      throw ValidationError("trials need a place: give --run-dir, or --dry-run to list them only")
+    }
+  }
 
   func run() throws {
     StopSignal.watch()
     try Session.run(logLevel: logging.logLevel) { session in
       let (plan, estimates) = try session.collectives.agree { try planned() }
       guard dryRun else { return try execution.run(plan, estimates, session) }
-      if session.collectives.rank == 0 { show(plan, estimates) }
+      guard session.collectives.rank == 0 else { return }
+      print(estimates.table.terminal)
+      estimates.lines.forEach { print($0) }
     }
   }
 
   /// The plan, judged with its data and models, and what it would take.
   ///
   /// Throws `Failure` for whatever is wrong with the sweep.
-  func planned() throws -> (SweepPlan, SweepEstimates) {
+  private func planned() throws -> (SweepPlan, SweepEstimates) {
     let plan = try SweepPlan(
       URL(fileURLWithPath: file), files: settings.files.map { URL(fileURLWithPath: $0) }, overrides: settings.overrides,
       folder: URL(fileURLWithPath: runDir ?? "sweep"))
     let reports = try machine.files.map { try MachineReport(contentsOf: URL(fileURLWithPath: $0)) }
     return (plan, try SweepEstimates(plan, on: machine.profile(reports)))
-  }
-
-  private func show(_ plan: SweepPlan, _ estimates: SweepEstimates) {
-    print(estimates.table.terminal)
-    estimates.lines.forEach { print($0) }
   }
 }
