@@ -6,7 +6,7 @@ import Sweeps
 /// What there is of a sweep when a job has nothing more to do for it.
 public struct SweepSummary: Sendable {
   /// Of trials that have one, in their order.
-  public let outcomes: [TrialOutcome]
+  let outcomes: [TrialOutcome]
   private let plan: SweepPlan
   private let statuses: [String: ExitStatus]
 
@@ -22,10 +22,10 @@ public struct SweepSummary: Sendable {
   }
 
   /// Trials that other jobs are at work on.
-  public var unfinishedCount: Int { plan.trials.count - outcomes.count }
+  private var unfinishedCount: Int { plan.trials.count - outcomes.count }
 
   /// In words: `10 of 12 trials are finished, 1 was stopped early, 1 failed`.
-  public var words: String {
+  private var words: String {
     func count(_ state: TrialOutcome.State) -> Int { outcomes.count { $0.state == state } }
     func were(_ count: Int) -> String { count == 1 ? "1 was" : "\(count) were" }
     var parts = ["\(count(.finished)) of \(plan.trials.count) trials are finished"]

@@ -1,5 +1,6 @@
 import Foundation
 import StrictJSON
+import Synchronization
 import TestSupport
 import Testing
 
@@ -45,9 +46,9 @@ extension EndToEnd {
     /// Two jobs at once: between them each trial once.
     @Test func twoJobsShareTheTrials() async throws {
       let sweep = try SmallSweep(seeds: 4)
-      let jobs = (0..<2).map { _ in Task.detached { try sweep.run(ranks: 2, ["--wait"]) } }
+      let jobs = (0..<2).map { _ in ThreadedJob { try sweep.run(ranks: 2, ["--wait"]) } }
       for job in jobs {
-        let outcome = try await job.value
+        let outcome = try await job.outcome()
         #expect(outcome.status == 0 && outcome.stdout.contains("8 of 8 trials are finished"), "\(outcome.stderr)")
       }
       #expect(try sweep.outcomes().count == 8)
@@ -56,6 +57,23 @@ extension EndToEnd {
       let alone = try SmallSweep(like: sweep)
       #expect(try alone.run(ranks: nil).status == 0)
       #expect(try alone.outcomes() == sweep.outcomes())
+    }
+
+    /// What a job leaves that is killed, another one that is at work takes over.
+    @Test func aJobTakesOverFromTheDead() async throws {
+      let sweep = try SmallSweep(settings: SmallSweep.endless)
+      let first = ThreadedJob { try sweep.run(ranks: nil) }
+      try await JobWatch.wait { try sweep.lineCounts().contains { $0 >= 20 } }
+      let victim = try #require(JobWatch.process(named: "skiptune", mentioning: sweep.folder.path))
+      let taken = try sweep.events("claimed")
+      let second = ThreadedJob { try sweep.run(ranks: nil, ["--wait", "--set", "limits.max_steps=30"]) }
+      // It waits then: the first one has a trial that does not end.
+      try await JobWatch.wait { try sweep.events("finished").count == 3 }
+      #expect(kill(victim, SIGKILL) == 0)
+      #expect(try await first.outcome().status != 0)
+      let outcome = try await second.outcome()
+      #expect(outcome.status == 0 && outcome.stdout.contains("4 of 4 trials are finished"), "\(outcome.stderr)")
+      #expect(try taken.count == 1 && sweep.events("took_over") == taken)
     }
 
     /// Killed at any moment, again and again: the same command goes on, and in the end nothing tells of it.
@@ -175,6 +193,24 @@ extension EndToEnd {
       #expect(try sweep.run(ranks: nil).status == 0)
       #expect(try sweep.outcomes().values.allSatisfy { $0["images.all"] == 10 })
     }
+  }
+}
+
+/// A job on a thread of its own: two tasks that block would leave none to the test on a machine of two processors.
+private final class ThreadedJob: Sendable {
+  private let result = Mutex<Result<ProcessRunner.Outcome, any Error>?>(nil)
+
+  init(_ body: @escaping @Sendable () throws -> ProcessRunner.Outcome) {
+    Thread.detachNewThread { [self] in
+      let found = Result { try body() }
+      result.withLock { $0 = found }
+    }
+  }
+
+  /// Waits for its end.
+  func outcome() async throws -> ProcessRunner.Outcome {
+    try await JobWatch.wait(upTo: .seconds(120)) { result.withLock { $0 != nil } }
+    return try result.withLock { try $0!.get() }
   }
 }
 
