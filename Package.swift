@@ -129,7 +129,7 @@ let package = Package(
     module(
       "Sweeps",
       [
-        "Diagnostics", "Files", "StrictJSON", "Kernels", "Configuration", "Datasets", "CLIPModel", "Planning",
+        "Diagnostics", "Files", "StrictJSON", "Configuration", "Datasets", "Planning",
         "Reporting", "Evaluation", "HTMLReport", "Training",
       ]),
     module(

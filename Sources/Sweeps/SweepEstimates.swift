@@ -98,10 +98,9 @@ extension [Setting] {
 }
 
 extension [Trial] {
-  /// Keys that have several values, or that only some trials have, in the order of the sweep file.
+  /// Keys that have several values, or that only some trials have, in the order of the sweep file; the seed comes last.
   var variedKeys: [String] {
-    flatMap { $0.settings.map(\.key) }.distinct().filter { key in
-      Set(map { $0.value(of: key) }).count > 1
-    }
+    let keys = flatMap { $0.settings.map(\.key) }.distinct().filter { key in Set(map { $0.value(of: key) }).count > 1 }
+    return keys.filter { $0 != SweepResults.seedKey } + keys.filter { $0 == SweepResults.seedKey }
   }
 }
