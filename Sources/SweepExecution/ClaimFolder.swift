@@ -54,11 +54,6 @@ struct ClaimFolder: Sendable {
     return Standing(number: number, claim: try? SharedFolder.decoder.decode(TrialClaim.self, from: Data(bytes)))
   }
 
-  /// Whether a claim still counts.
-  func counts(_ standing: Standing, on trial: String) -> Bool {
-    !FileManager.default.fileExists(atPath: file(trial, standing.number + 1).path)
-  }
-
   /// Puts a claim after the one that `standing` is; nil where somebody else was first.
   ///
   /// Throws `Failure` where the disk does not take it.

@@ -53,14 +53,11 @@ public struct SweepRun<Product: MatrixProduct> {
   private let plan: SweepPlan
   private let options: Options
   private let environment: Environment
-  /// What a trial takes, in any unit.
-  private let cost: (Trial) throws -> Double
+  private let order: [Trial]
 
-  /// A sweep of which nothing has been looked at; trials come in order of falling `cost`.
-  public init(
-    _ plan: SweepPlan, _ options: Options, _ environment: Environment, cost: @escaping (Trial) throws -> Double
-  ) {
-    (self.plan, self.options, self.environment, self.cost) = (plan, options, environment, cost)
+  /// A sweep of which nothing has been looked at; `order` has all its trials, those first that take longest.
+  public init(_ plan: SweepPlan, _ options: Options, _ environment: Environment, order: [Trial]) {
+    (self.plan, self.options, self.environment, self.order) = (plan, options, environment, order)
   }
 
   private var world: any MessagePassing { environment.world }
@@ -105,11 +102,9 @@ public struct SweepRun<Product: MatrixProduct> {
     return "job-\(plain.isEmpty ? "" : plain + "-")\(UUID().uuidString.prefix(8).lowercased())"
   }
 
-  private func rules(works: Bool) throws -> TrialLedger.Rules {
-    var costs: [String: Double] = [:]
-    for trial in plan.trials { costs[trial.name] = try cost(trial) }
-    return TrialLedger.Rules(
-      cost: costs, lease: options.lease, waitsForOthers: options.waitsForOthers, retriesFailed: options.retriesFailed,
+  private func rules(works: Bool) -> TrialLedger.Rules {
+    TrialLedger.Rules(
+      order: order, lease: options.lease, waitsForOthers: options.waitsForOthers, retriesFailed: options.retriesFailed,
       works: works)
   }
 

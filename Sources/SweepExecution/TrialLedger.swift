@@ -17,8 +17,8 @@ final class TrialLedger {
 
   /// How trials are shared out.
   struct Rules {
-    /// What a trial takes, in any unit: the dearest come first.
-    var cost: [String: Double]
+    /// All trials, those first that take longest.
+    var order: [Trial]
     var lease: Double
     /// Whether to wait for trials that other jobs are at work on.
     var waitsForOthers: Bool
@@ -102,12 +102,10 @@ final class TrialLedger {
     }
   }
 
+  /// Those that have failed come last.
   private var order: [Trial] {
-    plan.trials.sorted { left, right in
-      let failures = [left, right].map { outcomes[$0]?.state == .failed ? outcomes[$0]!.attempts : 0 }
-      let costs = [left, right].map { rules.cost[$0.name] ?? 0 }
-      return (failures[0], -costs[0], left.number) < (failures[1], -costs[1], right.number)
-    }
+    let counts = rules.order.map { failures(of: $0) }
+    return counts.indices.sorted { (counts[$0], $0) < (counts[$1], $1) }.map { rules.order[$0] }
   }
 
   /// Whether there is nothing more to do for a trial.
@@ -146,11 +144,13 @@ final class TrialLedger {
 
   /// Records what came of the trial that is held, and lets go of it; false where it was taken away meanwhile.
   func settle(_ outcome: TrialOutcome, status: ExitStatus? = nil) throws -> Bool {
-    guard let held, claims.counts(held.standing, on: held.trial.name) else {
+    // A claim of one's own after the last one shows, better than any look, that nobody has taken over.
+    guard let held, let confirmed = try claims.put(claim(on: held.trial), after: held.standing) else {
       try journal.append(.lost, outcome.trial.name)
       held = nil
       return false
     }
+    self.held = (held.trial, confirmed)
     try folder.write(outcome)
     switch outcome.state {
     case .finished: try journal.append(.finished, outcome.trial.name) { $0.value = plan.metric.value(of: outcome) }

@@ -16,8 +16,6 @@ public enum SweepStopping: Sendable, Equatable {
 public struct SweepOptions: Sendable, Equatable {
   /// Ranks of the group that runs a trial.
   public var ranksPerTrial: Int
-  /// Whether groups take over ranks that no other trial waits for.
-  public var resizesGroups: Bool
   /// How often a trial that failed is tried again.
   public var retries: Int
   /// When trials end early.
@@ -27,11 +25,10 @@ public struct SweepOptions: Sendable, Equatable {
 
   /// What a sweep file says that says nothing.
   public init(
-    ranksPerTrial: Int = 1, resizesGroups: Bool = false, retries: Int = 1, stopping: SweepStopping = .none,
+    ranksPerTrial: Int = 1, retries: Int = 1, stopping: SweepStopping = .none,
     maxTrials: Int = 500
   ) {
     self.ranksPerTrial = ranksPerTrial
-    self.resizesGroups = resizesGroups
     self.retries = retries
     self.stopping = stopping
     self.maxTrials = maxTrials
@@ -49,9 +46,6 @@ extension SweepOptions {
     self.init(
       ranksPerTrial: try reader.integer(
         "ranks_per_trial", default: usual.ranksPerTrial, in: 1...1_000_000, "ranks of the group that runs a trial"),
-      resizesGroups: try reader.boolean(
-        "resize_groups", default: usual.resizesGroups,
-        "whether groups of ranks grow between trials when fewer trials are left than there are groups"),
       retries: try reader.integer(
         "retries", default: usual.retries, in: 0...100, "how often a trial that failed is tried again"),
       stopping: try reader.section("stopping", "when trials that do worse than others end early", Self.stopping),

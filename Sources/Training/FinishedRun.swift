@@ -46,15 +46,6 @@ extension RunSettings {
   /// Epochs of training.
   package var epochs: Int { optimizer.epochs }
 
-  /// What a training takes, roughly and in no unit, compared with others of the same model and data.
-  ///
-  /// Epochs, images of a class, and blocks that are run forward and back.
-  package var relativeCost: Double {
-    guard trains else { return 0 }
-    let blocks = method.usesStartLayer ? max(1, 24 - method.startLayer) : 24
-    return Double(optimizer.epochs * blocks) * Double(data.shots ?? 64)
-  }
-
   /// The word of `method.kind`.
   package var methodName: String { method.kind.rawValue }
 

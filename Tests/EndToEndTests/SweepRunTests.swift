@@ -108,8 +108,9 @@ extension EndToEnd {
       #expect(try whole.run(ranks: nil, ending).status == 0)
       #expect(try whole.outcomes() == sweep.outcomes())
       #expect(try whole.steps() == sweep.steps())
+      // A job that is killed between an outcome and its line in the journal says nothing of it; nobody says it twice.
       let finished = try sweep.events("finished")
-      #expect(finished.count == 4 && Set(finished).count == 4, "each is counted once")
+      #expect(try sweep.outcomes().count == 4 && Set(finished).count == finished.count)
     }
 
     /// What fails is tried again after the others, and reported; the rest is finished.

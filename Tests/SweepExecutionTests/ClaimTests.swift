@@ -46,9 +46,8 @@ import Testing
       let claims = try ClaimFolder(in: folder)
       #expect(claims.standing("a", number: 0).isFree)
       let first = try #require(try claims.put(claim("a", by: "first"), after: ClaimFolder.Standing()))
-      #expect(!first.isFree && claims.counts(first, on: "a"))
+      #expect(!first.isFree)
       let second = try #require(try claims.put(claim("a", by: "second"), after: first))
-      #expect(!claims.counts(first, on: "a"))
       #expect(try claims.put(claim("a", by: "first", end: .finished), after: first) == nil)
       #expect(claims.standing("a", number: 2).claim?.holder == "second")
       let released = try #require(try claims.put(claim("a", by: "second", end: .failed), after: second))
@@ -78,12 +77,14 @@ import Testing
     #expect(other.isRunning == nil)
     let child = Process()
     child.executableURL = URL(fileURLWithPath: "/bin/cat")
-    child.standardInput = Pipe()
+    let input = Pipe()
+    child.standardInput = input
     try child.run()
     other = .own
     other.process = child.processIdentifier
     #expect(other.isRunning == false, "a child has another start")
-    child.terminate()
+    // It inherits that tests block signals, but it ends with its input.
+    try input.fileHandleForWriting.close()
     child.waitUntilExit()
     #expect(other.isRunning == false)
   }

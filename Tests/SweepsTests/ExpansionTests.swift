@@ -80,7 +80,6 @@ struct SweepScratch {
       grid: {seed: [1, 2]}
       metric: {name: accuracy, of: new, seconds_weight: 0.01, sent_mb_weight: 0.5}
       ranks_per_trial: 2
-      resize_groups: true
       retries: 3
       stopping: {rule: halving, reduction: 4, first_epochs: 2}
       """
@@ -89,7 +88,7 @@ struct SweepScratch {
     #expect(
       plan.options
         == SweepOptions(
-          ranksPerTrial: 2, resizesGroups: true, retries: 3, stopping: .halving(reduction: 4, firstEpochs: 2)))
+          ranksPerTrial: 2, retries: 3, stopping: .halving(reduction: 4, firstEpochs: 2)))
     #expect(try SweepScratch("grid: {seed: [1]}").plan().metric == SweepMetric(.harmonicMean))
     #expect(try SweepScratch("grid: {seed: [1]}").plan(["task=all-classes"]).metric == SweepMetric(.accuracy, of: .all))
   }

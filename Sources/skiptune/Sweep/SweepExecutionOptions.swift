@@ -34,7 +34,7 @@ struct SweepExecutionOptions: ParsableArguments {
   /// Runs what there is to run of a sweep, shows what came of it, and throws where trials have failed.
   ///
   /// Collective: all ranks of the session call this.
-  func run(_ plan: SweepPlan, _ session: Session) throws {
+  func run(_ plan: SweepPlan, _ estimates: SweepEstimates, _ session: Session) throws {
     var options = SweepRun<MachineProduct>.Options()
     (options.lease, options.waitsForOthers, options.usesAllRanks) = (lease, wait, useAllRanks)
     (options.retriesFailed, options.revived) = (retryFailed, revive)
@@ -45,9 +45,8 @@ struct SweepExecutionOptions: ParsableArguments {
         collectives: group, threads: session.threads, console: console, logDestination: destination, log: log)
       return try TrainingRun.Environment(part, precision)
     }
-    let run = SweepRun(plan, options, environment) { trial in
-      try plan.configuration(of: trial, in: SweepFolder(plan.folder).run(of: trial)).0.relativeCost
-    }
+    let order = estimates.dearestFirst.map(\.trial)
+    let run = SweepRun(plan, options, environment, order: order)
     let summary = try run.run()
     if let summary { print(summary.text, terminator: "") }
     // Rank 0 alone has read what there is.

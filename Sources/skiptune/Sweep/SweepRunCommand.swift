@@ -13,9 +13,11 @@ struct SweepRunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run the trials of a sweep file, or say what they would take.",
     discussion: """
-      Settings that all trials share come from the sweep file's base, -c and --set, in this order. Finished trials are never run \
-      again: the same command goes on after whatever happened. Times of --dry-run are estimates for the machine that is \
-      measured (--machine) or typed.
+      Settings that all trials share come from the sweep file's base, -c and --set, in this order. Under mpirun groups of \
+      ranks run trials, dearest first, and several jobs may work on one folder at once. What is finished is never run \
+      again, what was stopped or killed goes on, what failed is tried again after the others: so the same command goes on \
+      after whatever happened. A signal of a scheduler ends it with status 75. Times of --dry-run are estimates for the \
+      machine that is measured (--machine) or typed.
       """)
 
   @Argument(help: ArgumentHelp("The sweep file.", valueName: "file"))
@@ -40,7 +42,7 @@ struct SweepRunCommand: ParsableCommand {
     try Session.run(logLevel: logging.logLevel) { session in
       let (plan, estimates) = try session.collectives.agree { try planned() }
       guard dryRun else {
-        let outcome = Result { try execution.run(plan, session) }
+        let outcome = Result { try execution.run(plan, estimates, session) }
         if session.collectives.rank == 0 { describe(plan, session) }
         return try outcome.get()
       }
