@@ -207,7 +207,7 @@ let package = Package(
       "TorchArchivesTests", ["Diagnostics", "Files", "Tensors", "Safetensors", "RestrictedPickle", "TorchArchives"]),
     tests("EventFilesTests", ["Diagnostics", "EventFiles"]),
     tests("RunRecordsTests", ["Diagnostics", "RunRecords"]),
-    tests("HTMLReportTests", ["RunRecords", "HTMLReport"]),
+    tests("HTMLReportTests", ["Reporting", "RunRecords", "HTMLReport"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",

@@ -56,7 +56,7 @@ public struct SweepEstimates: Sendable {
   /// The trials, dearest first, with the settings that they differ in.
   public var table: TextTable {
     let keys = plan.trials.variedKeys
-    var table = TextTable(columns: ["trial"] + keys + ["steps", "time", "memory/rank", "sent/rank"])
+    var table = TextTable(columns: ["trial"] + keys.titles + ["steps", "time", "memory/rank", "sent/rank"])
     for estimate in dearestFirst {
       table.append(
         [estimate.trial.name] + keys.map { estimate.trial.value(of: $0) } + [
@@ -95,6 +95,14 @@ public struct SweepEstimates: Sendable {
 extension [Setting] {
   /// `key=value` for each.
   var words: String { map { "\($0.key)=\($0.value)" }.joined(separator: " ") }
+}
+
+extension [String] {
+  /// Setting keys as columns of a table: their last words, where these are different.
+  var titles: [String] {
+    func last(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
+    return map { key in filter { last($0) == last(key) }.count == 1 ? last(key) : key }
+  }
 }
 
 extension [Trial] {

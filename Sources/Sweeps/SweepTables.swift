@@ -21,7 +21,7 @@ extension SweepResults {
   public var leaderboard: TextTable {
     let sets = testSets
     var table = TextTable(
-      columns: ["#"] + keys + ["seeds", record.metric.title, "95 %"] + sets.map { "\($0) acc." }
+      columns: ["#"] + keys.titles + ["seeds", record.metric.title, "95 %"] + sets.map { "\($0) acc." }
         + ["time", "memory", "sent", "state"])
     for (index, row) in rows.enumerated() {
       let place: [String?] = ["\(index + 1)"] + keys.map { row.value(of: $0) }
