@@ -129,7 +129,7 @@ let package = Package(
     module(
       "Sweeps",
       [
-        "Diagnostics", "Files", "StrictJSON", "Kernels", "Configuration", "Datasets", "CLIPModel", "Planning",
+        "Diagnostics", "Files", "StrictJSON", "Configuration", "Datasets", "Planning",
         "Reporting", "Evaluation", "HTMLReport", "Training",
       ]),
     module(
@@ -207,7 +207,7 @@ let package = Package(
       "TorchArchivesTests", ["Diagnostics", "Files", "Tensors", "Safetensors", "RestrictedPickle", "TorchArchives"]),
     tests("EventFilesTests", ["Diagnostics", "EventFiles"]),
     tests("RunRecordsTests", ["Diagnostics", "RunRecords"]),
-    tests("HTMLReportTests", ["RunRecords", "HTMLReport"]),
+    tests("HTMLReportTests", ["Reporting", "RunRecords", "HTMLReport"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",

@@ -18,9 +18,12 @@ struct ParetoChart {
   private static let width = 440.0, height = 250.0
   private static let left = 58.0, right = 30.0, top = 12.0, bottom = 40.0
 
+  /// Points that have a place; axes of larger numbers have no ticks.
+  private var known: [Point] { points.filter { [$0.cost, $0.value].allSatisfy { $0.isFinite && abs($0) < 1e60 } } }
+
   /// Points that no other is as cheap and as good as, cheapest first.
   var front: [Point] {
-    let order = points.sorted { left, right in
+    let order = known.sorted { left, right in
       left.cost != right.cost ? left.cost < right.cost : isBetter(left.value, right.value)
     }
     var front: [Point] = []
@@ -32,7 +35,6 @@ struct ParetoChart {
 
   /// The chart; nothing where all cost the same.
   var markup: Markup {
-    let known = points.filter { [$0.cost, $0.value].allSatisfy { $0.isFinite && abs($0) < 1e60 } }
     guard let cheapest = known.map(\.cost).min(), let dearest = known.map(\.cost).max(), cheapest < dearest else {
       return .empty
     }

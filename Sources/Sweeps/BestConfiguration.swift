@@ -26,7 +26,8 @@ public struct BestConfiguration: Sendable {
       "\(results.record.metric.words): \(results.words(statistics.mean))\(spread)"
         + (seeds.isEmpty ? "" : " over seeds \(seeds.joined(separator: ", "))")
         + (row.isComplete ? "" : ", of \(row.trials.count) that it is to have"),
-      row.settings.isEmpty ? "nothing but the seed was varied" : row.settings.words,
+      results.keys.isEmpty
+        ? "nothing but the seed was varied" : row.settings.filter { results.keys.contains($0.key) }.words,
     ]
     let source = folder.run(of: trial).appending(path: "config.resolved.yaml")
     guard FileManager.default.fileExists(atPath: source.path) else {

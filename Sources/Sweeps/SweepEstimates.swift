@@ -56,7 +56,7 @@ public struct SweepEstimates: Sendable {
   /// The trials, dearest first, with the settings that they differ in.
   public var table: TextTable {
     let keys = plan.trials.variedKeys
-    var table = TextTable(columns: ["trial"] + keys + ["steps", "time", "memory/rank", "sent/rank"])
+    var table = TextTable(columns: ["trial"] + keys.titles + ["steps", "time", "memory/rank", "sent/rank"])
     for estimate in dearestFirst {
       table.append(
         [estimate.trial.name] + keys.map { estimate.trial.value(of: $0) } + [
@@ -97,11 +97,18 @@ extension [Setting] {
   var words: String { map { "\($0.key)=\($0.value)" }.joined(separator: " ") }
 }
 
+extension [String] {
+  /// Setting keys as columns of a table: their last words, where these are different.
+  var titles: [String] {
+    func last(_ key: String) -> String { key.split(separator: ".").last.map(String.init) ?? key }
+    return map { key in filter { last($0) == last(key) }.count == 1 ? last(key) : key }
+  }
+}
+
 extension [Trial] {
-  /// Keys that have several values, or that only some trials have, in the order of the sweep file.
+  /// Keys that have several values, or that only some trials have, in the order of the sweep file; the seed comes last.
   var variedKeys: [String] {
-    flatMap { $0.settings.map(\.key) }.distinct().filter { key in
-      Set(map { $0.value(of: key) }).count > 1
-    }
+    let keys = flatMap { $0.settings.map(\.key) }.distinct().filter { key in Set(map { $0.value(of: key) }).count > 1 }
+    return keys.filter { $0 != SweepResults.seedKey } + keys.filter { $0 == SweepResults.seedKey }
   }
 }

@@ -34,18 +34,19 @@ struct SweepExpansion {
 
   /// Throws for a sweep that has too many trials, before any is made.
   private func judgeSize(_ parts: [SweepFile.Part]) throws {
-    var total = 0.0
-    for part in parts {
-      let product = part.dimensions.reduce(1.0) { $0 * Double($1.alternatives.count) }
-      total += part.constraints.isEmpty ? product : 0
-      guard part.constraints.isEmpty || product <= Double(Self.mostCombinations) else {
-        throw Failure(
-          .usage, at: part.place,
-          "there are \(Self.words(product)) combinations before constraints, more than \(Readable.count(Self.mostCombinations))",
-          remedy: "vary less at a time, or make parts of it")
-      }
+    func count(_ parts: [SweepFile.Part]) -> Double {
+      parts.reduce(0) { sum, part in sum + part.dimensions.reduce(1) { $0 * Double($1.alternatives.count) } }
     }
-    guard total <= Double(limit) else { throw tooMany(Self.words(total), parts[0], exactly: total) }
+    let sure = count(parts.filter(\.constraints.isEmpty))
+    guard sure <= Double(limit) else { throw tooMany(Self.words(sure), parts[0], exactly: sure) }
+    let constrained = parts.filter { !$0.constraints.isEmpty }
+    let combinations = count(constrained)
+    guard combinations <= Double(Self.mostCombinations) else {
+      throw Failure(
+        .usage, at: constrained[0].place,
+        "there are \(Self.words(combinations)) combinations before constraints, more than \(Readable.count(Self.mostCombinations))",
+        remedy: "vary less at a time")
+    }
   }
 
   private func tooMany(_ count: String, _ part: SweepFile.Part, exactly number: Double) -> Failure {
@@ -99,11 +100,10 @@ struct SweepExpansion {
 
   private mutating func isWanted(_ settings: [Setting], _ part: SweepFile.Part) throws -> Bool {
     for constraint in part.constraints {
-      var values = Dictionary(settings.map { ($0.key, $0.value) }) { $1 }
-      if !constraint.settings.allSatisfy({ values[$0] != nil }) {
-        values.merge(try unvaried(beside: settings, part)) { varied, _ in varied }
+      let isWanted = try constraint.holds { key in
+        try settings.first { $0.key == key }?.value ?? unvaried(beside: settings, part)[key] ?? "null"
       }
-      guard try constraint.holds({ values[$0] ?? "null" }) else { return false }
+      guard isWanted else { return false }
     }
     return true
   }

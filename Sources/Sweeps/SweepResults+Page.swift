@@ -7,13 +7,13 @@ extension SweepResults {
   public func page(version: String) -> String {
     SweepPage(
       metric: record.metric.title, isHigherBetter: record.metric.isHigherBetter, parts: record.parts.map(part),
-      configurations: rows.map { configuration($0, Self.keys(of: rows)) }, leaderboard: leaderboard, caption: caption,
+      configurations: rows.map { configuration($0, keys) }, leaderboard: leaderboard, caption: caption,
       best: rows.first.flatMap { row in
         row.statistics.map { statistics in
           [
             "\(record.metric.title) \(words(statistics.mean))"
               + (statistics.deviation.map { " ± \(words($0))" } ?? ""),
-            row.settings.filter { Self.keys(of: rows).contains($0.key) }.words,
+            row.settings.filter { keys.contains($0.key) }.words,
           ]
         }
       } ?? [],

@@ -66,7 +66,10 @@ public struct SweepResults: Sendable {
     Self.rows(part.points.map { ($0.settings, record.trials[$0.trial - 1]) }, outcomes, record.metric)
   }
 
-  /// Keys that rows differ in, in the order of the sweep file.
+  /// Keys that configurations differ in, in the order of the sweep file.
+  var keys: [String] { record.trials.variedKeys.filter { $0 != Self.seedKey } }
+
+  /// Keys that rows of a part differ in, in the order of the sweep file.
   static func keys(of rows: [Row]) -> [String] {
     rows.flatMap { $0.settings.map(\.key) }.distinct().filter { key in Set(rows.map { $0.value(of: key) }).count > 1 }
   }

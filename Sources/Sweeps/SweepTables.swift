@@ -19,10 +19,9 @@ extension SweepResults {
 
   /// What most want to see, a row for each configuration, the best first.
   public var leaderboard: TextTable {
-    let keys = Self.keys(of: rows)
     let sets = testSets
     var table = TextTable(
-      columns: ["#"] + keys + ["seeds", record.metric.title, "95 %"] + sets.map { "\($0) acc." }
+      columns: ["#"] + keys.titles + ["seeds", record.metric.title, "95 %"] + sets.map { "\($0) acc." }
         + ["time", "memory", "sent", "state"])
     for (index, row) in rows.enumerated() {
       let place: [String?] = ["\(index + 1)"] + keys.map { row.value(of: $0) }
@@ -59,7 +58,6 @@ extension SweepResults {
 
   /// A row for each configuration, with numbers as they were measured.
   var csv: TextTable {
-    let keys = Self.keys(of: rows)
     let sets = testSets
     var table = TextTable(
       columns: ["rank"] + keys + ["seeds", "n", "mean", "std", "ci95"] + sets.map { "accuracy_\($0)" }

@@ -42,7 +42,8 @@ extension EndToEnd {
           ["start layer 13 lies beyond the model's 12 blocks", "(trial 2: method.start_layer=13)"]
         ),
         (
-          "grid:\n  data.name: [stripes, stars]\n  data.folder: [no]\n", ["(trial 1: data.name=stripes data.folder=no)"]
+          "grid:\n  data.name: [stripes, stars]\n  data.folder: [nowhere]\n",
+          ["(trial 1: data.name=stripes data.folder=nowhere)"]
         ),
       ], [nil, 2])
     func badFilesEndInOneLine(bad: (file: String, words: [String]), ranks: Int?) throws {

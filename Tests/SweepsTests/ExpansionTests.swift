@@ -74,6 +74,10 @@ struct SweepScratch {
     #expect(values["run_dir"]?.hasSuffix("results/trials/\(plan.trials[1].name)") == true)
   }
 
+  @Test func columnsHaveShortTitlesWhereTheyAreDifferent() {
+    #expect(["seed", "optim.epochs", "method.seed"].titles == ["seed", "epochs", "method.seed"])
+  }
+
   @Test func optionsAndMetricAreRead() throws {
     let plan = try SweepScratch(
       """

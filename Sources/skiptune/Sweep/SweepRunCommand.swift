@@ -1,6 +1,7 @@
 import ArgumentParser
 import Collectives
 import Diagnostics
+import Files
 import Foundation
 import Planning
 import Sweeps
@@ -40,10 +41,27 @@ struct SweepRunCommand: ParsableCommand {
     StopSignal.watch()
     try Session.run(logLevel: logging.logLevel) { session in
       let (plan, estimates) = try session.collectives.agree { try planned() }
-      guard dryRun else { return try execution.run(plan, estimates, session) }
+      guard dryRun else {
+        let outcome = Result { try execution.run(plan, estimates, session) }
+        if session.collectives.rank == 0 { describe(plan, session) }
+        return try outcome.get()
+      }
       guard session.collectives.rank == 0 else { return }
       print(estimates.table.terminal)
       estimates.lines.forEach { print($0) }
+    }
+  }
+
+  /// Writes tables and page of what there is; trials are worth no less without them.
+  private func describe(_ plan: SweepPlan, _ session: Session) {
+    let folder = SweepFolder(plan.folder)
+    do {
+      let results = try SweepResults(of: folder)
+      try results.write(to: folder)
+      try AtomicFile.write(
+        Data(results.page(version: Skiptune.version).utf8), to: folder.url.appending(path: "report.html"))
+    } catch {
+      session.log.warning("tables of the sweep are not written: \(error)")
     }
   }
 
