@@ -11,7 +11,7 @@ extension SweepPage {
     let charts = parts.filter { $0.keys.count == 1 }.flatMap(\.plots).map { plot in
       SettingChart(title: plot.key, yTitle: metric, points: plot.points).markup
     }
-    return ReportPage.section(
+    return .section(
       charts.count == 1 ? "The setting" : "One setting at a time",
       charts.allSatisfy(\.text.isEmpty)
         ? []
@@ -32,7 +32,7 @@ extension SweepPage {
         ParallelCoordinates.Line(values: part.keys.map { entry.settings[$0] ?? "" }, mean: entry.mean!)
       }.sorted { isHigherBetter ? $0.mean > $1.mean : $0.mean < $1.mean })
     let title = part.name.isEmpty ? "Settings" : part.name.replacing("_", with: " ")
-    return ReportPage.section(
+    return .section(
       title,
       known.isEmpty
         ? []

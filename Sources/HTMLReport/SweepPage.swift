@@ -120,9 +120,11 @@ public struct SweepPage: Sendable {
   /// The page: HTML that is well-formed XML, too.
   public var text: String {
     let title = "Sweep of \(varied.joined(separator: ", "))"
-    return ReportPage.document(
-      title, header(title), [single] + parts.filter { $0.keys.count > 1 }.map(dependence) + [cost, table, sources],
-      version: version)
+    return PageFrame(
+      title: title, header: header(title),
+      sections: [single] + parts.filter { $0.keys.count > 1 }.map(dependence) + [cost, table, sources],
+      version: version
+    ).text
   }
 
   private var varied: [String] { parts.flatMap(\.keys).distinct() }
@@ -150,7 +152,7 @@ public struct SweepPage: Sendable {
       \(Table(columns: leaderboard.columns, rows: rows, isSortable: true).markup)</details>
 
       """
-    return ReportPage.section("Leaderboard", [first, all, "<p class=\"note\">\(caption)</p>\n"])
+    return .section("Leaderboard", [first, all, "<p class=\"note\">\(caption)</p>\n"])
   }
 
   /// Sorted by the number that it begins with, such as the mean of `85.00 ± 1.41`; units are not looked at.
@@ -162,7 +164,7 @@ public struct SweepPage: Sendable {
 
   private var sources: Markup {
     let rows = provenance.map { [Table.Cell($0.key, look: "key-name"), Table.Cell($0.value, look: "value")] }
-    return ReportPage.section("Provenance", rows.isEmpty ? [] : [Table(columns: ["", ""], rows: rows).markup])
+    return .section("Provenance", rows.isEmpty ? [] : [Table(columns: ["", ""], rows: rows).markup])
   }
 
   private var cost: Markup {
@@ -182,7 +184,7 @@ public struct SweepPage: Sendable {
       chart("time", \.seconds, Readable.seconds),
       chart("bytes sent to other hosts", \.sentBytes) { Readable.bytes(Int(min($0, 1e18))) },
     ]
-    return ReportPage.section(
+    return .section(
       "Cost",
       charts.allSatisfy(\.text.isEmpty)
         ? []
