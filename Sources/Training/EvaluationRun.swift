@@ -66,8 +66,9 @@ public struct EvaluationRun<Product: MatrixProduct> {
 
   private func test(_ inputs: TestInputs) throws -> TimedTest {
     do {
-      return try ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
-        .run(weights.words, tuned: weights != .zeroShot)
+      var test = ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
+      test.cache = RunFeatureCache(settings.features, version: environment.version, report: report)
+      return try test.run(weights.words, tuned: weights != .zeroShot)
     } catch var failure as Failure where failure.status == .requeue {
       failure.remedy = "start the same command again"
       throw failure

@@ -19,6 +19,7 @@ extension TrainingRun {
   /// Accuracy of the model as it is, on every test set.
   func test(_ inputs: RunInputs, _ name: String, tuned: Bool) throws -> TimedTest {
     var test = ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report)
+    test.cache = featureCache
     test.onStep = { [evaluators] in
       try StopSignal.check()
       try evaluators?.office?.serve()
@@ -63,6 +64,7 @@ extension TrainingRun {
     let isForecast = settings.method.kind == .skipTuning && !settings.method.trainsEmbeddings
     results.workload = times.isEmpty || !isForecast ? nil : try workload(inputs, outcome)
     results.checkpoints = checkpoints.counts
+    results.keptFeatures = try sayKeptFeatures()
     return results
   }
 
@@ -79,6 +81,14 @@ extension TrainingRun {
       provenance: ResultProvenance(inputs, settings, weights: fingerprint))
   }
 
+  /// How many views had their features from before, also in the log.
+  private func sayKeptFeatures() throws -> KeptFeatureCounts? {
+    guard let counts = try featureCache.counts(collectives) else { return nil }
+    if counts.training.total > 0 { report.info("features of training images: \(counts.training.words)") }
+    report.info("features of test images: \(counts.tests.words)")
+    return counts
+  }
+
   /// The results of a run that trains nothing.
   func testAlone(_ inputs: RunInputs) throws -> RunResults {
     let provenance = try RunProvenance(version: environment.version, threads: environment.threads, collectives)
@@ -93,6 +103,7 @@ extension TrainingRun {
     try collectives.agree { try report.check() }
     var results = makeResults(inputs, provenance, weights: BaseFingerprint.of(inputs.model), cost)
     results.zeroShot = test.outcome
+    results.keptFeatures = try sayKeptFeatures()
     return results
   }
 
