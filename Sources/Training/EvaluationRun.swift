@@ -67,8 +67,11 @@ public struct EvaluationRun<Product: MatrixProduct> {
   private func test(_ inputs: TestInputs) throws -> TimedTest {
     do {
       var test = ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
-      test.cache = RunFeatureCache(settings.features, version: environment.version, report: report)
-      return try test.run(weights.words, tuned: weights != .zeroShot)
+      let cache = RunFeatureCache(settings.features, version: environment.version, report: report)
+      test.cache = cache
+      let result = try test.run(weights.words, tuned: weights != .zeroShot)
+      try cache.sayCounts(environment.collectives)
+      return result
     } catch var failure as Failure where failure.status == .requeue {
       failure.remedy = "start the same command again"
       throw failure

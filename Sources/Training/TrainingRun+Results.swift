@@ -64,7 +64,7 @@ extension TrainingRun {
     let isForecast = settings.method.kind == .skipTuning && !settings.method.trainsEmbeddings
     results.workload = times.isEmpty || !isForecast ? nil : try workload(inputs, outcome)
     results.checkpoints = checkpoints.counts
-    results.keptFeatures = try sayKeptFeatures()
+    results.keptFeatures = try featureCache.sayCounts(collectives)
     return results
   }
 
@@ -81,14 +81,6 @@ extension TrainingRun {
       provenance: ResultProvenance(inputs, settings, weights: fingerprint))
   }
 
-  /// How many views had their features from before, also in the log.
-  private func sayKeptFeatures() throws -> KeptFeatureCounts? {
-    guard let counts = try featureCache.counts(collectives) else { return nil }
-    if counts.training.total > 0 { report.info("features of training images: \(counts.training.words)") }
-    report.info("features of test images: \(counts.tests.words)")
-    return counts
-  }
-
   /// The results of a run that trains nothing.
   func testAlone(_ inputs: RunInputs) throws -> RunResults {
     let provenance = try RunProvenance(version: environment.version, threads: environment.threads, collectives)
@@ -103,7 +95,7 @@ extension TrainingRun {
     try collectives.agree { try report.check() }
     var results = makeResults(inputs, provenance, weights: BaseFingerprint.of(inputs.model), cost)
     results.zeroShot = test.outcome
-    results.keptFeatures = try sayKeptFeatures()
+    results.keptFeatures = try featureCache.sayCounts(collectives)
     return results
   }
 

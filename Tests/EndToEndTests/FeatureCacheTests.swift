@@ -26,7 +26,7 @@ extension EndToEnd {
 
       let list = try Program.run(["cache", "list", cache])
       #expect(list.status == 0 && list.stdout.contains("stripes, training images, epoch 3, block 6, fp32"))
-      #expect(list.stdout.hasSuffix("MB\n") && list.stdout.contains("4 files"), "\(list.stdout)")
+      #expect(list.stdout.hasSuffix("B\n") && list.stdout.contains("4 files"), "\(list.stdout)")
       let clear = try Program.run(["cache", "clear", cache])
       #expect(clear.status == 0 && clear.stdout.hasPrefix("4 files deleted"), "\(clear.stdout)")
       let nowhere = try Program.run(["cache", "list", "\(cache)/nowhere"])

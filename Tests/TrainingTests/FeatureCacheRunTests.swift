@@ -79,7 +79,7 @@ import Testing
     #expect(
       seven.keptFeatures
         == KeptFeatureCounts(
-          training: counts(0, 16, continued: 224), tests: counts(40, 20, continued: 40)))
+          training: counts(0, 16, continued: 224), tests: counts(50, 10, continued: 40)))
     try expectEqual("seven", "plain-7")
     // Rounded features are no place to go on from, but may be made from ones that are not.
     let narrow = try run("bf16", cached + ["method.start_layer=7", "features.storage=bf16"])

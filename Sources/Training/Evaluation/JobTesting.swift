@@ -10,6 +10,7 @@ struct JobTesting<Product: MatrixProduct> {
   let settings: RunSettings
   let environment: TrainingRun<Product>.Environment
   let report: RunReport
+  let cache: RunFeatureCache
 
   private var collectives: any MessagePassing { environment.collectives }
 
@@ -63,7 +64,6 @@ struct JobTesting<Product: MatrixProduct> {
       .features(model, collectives, by: environment.product)
     let nearest = Dictionary(
       uniqueKeysWithValues: zip(plain, features).map { ($0, NearestText(frozen, classFeatures: $1, from: stage)) })
-    let cache = RunFeatureCache(settings.features, version: environment.version, report: report)
     return try tests.enumerated().map { index, test in
       let scoring: any ClassScoring = scorings[index] ?? nearest[index]!
       return TestImages(

@@ -34,8 +34,10 @@ final class RunFeatureCache {
   private var trust: [String: RoundingTrust] = [:]
   /// Open, so that nobody deletes what the run comes back to; the first of them are let go beyond a number of files.
   private var held: [FeatureEntry] = []
-  /// By test set, without a cache.
+  /// By data set and test set, without a cache.
   private var scratch: [String: FeatureEntry] = [:]
+  /// Test sets for which the ranks met to make one, in vain or not: the same on all ranks.
+  private var asked: Set<String> = []
   /// Whether features of test images are worth keeping without a cache: another test will follow.
   var keepsTests = false
 
@@ -68,18 +70,23 @@ final class RunFeatureCache {
     // Nothing is rounded here: without the cache, tests round nothing.
     if let folder { return features(of: prefix, views, .float32, in: folder, tests) }
     let description = description(prefix, prefix.stage, views, .float32)
-    if keepsTests, scratch[set.name] == nil {
-      scratch[set.name] = try SharedScratch(collectives, settings.folder).make(description)
+    let name = "\(set.dataset.name) \(set.name)"
+    if keepsTests, asked.insert(name).inserted {
+      scratch[name] = try SharedScratch(collectives, settings.folder).make(description)
     }
-    guard let entry = scratch[set.name], entry.description == description else { return nil }
+    guard let entry = scratch[name], entry.description == description else { return nil }
     return KeptFeatures(prefix, .float32, own: entry, shallower: nil, trust("test", prefix.stage), tests)
   }
 
-  /// What all ranks counted; nil where nothing was looked for. Collective: all ranks call this.
-  func counts(_ collectives: any Collectives) throws -> KeptFeatureCounts? {
+  /// What all ranks counted, also said in the log; nil where nothing was looked for. Collective: all ranks call this.
+  @discardableResult
+  func sayCounts(_ collectives: any Collectives) throws -> KeptFeatureCounts? {
     let counts = KeptFeatureCounts(
       training: try training.counts.summed(over: collectives), tests: try tests.counts.summed(over: collectives))
-    return folder == nil && counts.tests.read == 0 ? nil : counts
+    guard folder != nil || counts.tests.read > 0 else { return nil }
+    if counts.training.total > 0 { report.info("features of training images: \(counts.training.words)") }
+    report.info("features of test images: \(counts.tests.words)")
+    return counts
   }
 
   private func features<Product>(

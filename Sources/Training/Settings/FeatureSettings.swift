@@ -24,7 +24,9 @@ struct FeatureSettings: Sendable {
     memoryBytes = megabytes.map { Int(min($0 * 1e6, 0x1p53)) }
     folder =
       try reader.optionalPath(
-        "folder", "where features beyond memory_mb are kept, on a disk of this host; default: TMPDIR, else /var/tmp")
+        "folder",
+        "where features beyond memory_mb, and those of test images, are kept, on a disk of this host; default: TMPDIR, else /var/tmp"
+      )
       ?? URL(fileURLWithPath: ProcessInfo.processInfo.environment["TMPDIR"] ?? "/var/tmp")
     cache = try reader.optionalPath(
       "cache", "folder of a host's disk where features are kept for later epochs, tests and runs; default: not kept")
