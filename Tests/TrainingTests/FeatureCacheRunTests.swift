@@ -239,6 +239,21 @@ import Testing
     #expect(nowhere.keptFeatures == nil)
   }
 
+  @Test func evaluationsOfCheckpointsBeginAtTheStartLayer() throws {
+    let settings = ["evaluate.every_epochs=1", "checkpoint.every_epochs=1", "evaluate.zero_shot=false"]
+    let made = try run("made", settings + ["features.folder=\(task.folder.path)/nowhere"])
+    let kept = try run("kept", settings)
+    try expectEqual("kept", "made")
+    #expect(made.keptFeatures == nil && kept.evaluations?.count == 3)
+    #expect(kept.evaluations?.map(\.tests) == made.evaluations?.map(\.tests))
+    // The first of three evaluations makes all features, later ones and the test at the end a batch of each size.
+    #expect(kept.keptFeatures?.tests == counts(140, 60))
+    let cold = try run("cold", settings + cached, ranks: 2)
+    let warm = try run("warm", settings + cached, ranks: 2)
+    #expect(cold.evaluations?.map(\.tests) == warm.evaluations?.map(\.tests))
+    #expect(try #require(warm.keptFeatures?.tests.read) >= 160)
+  }
+
   @Test func hostsHaveTheirOwnScratch() throws {
     try run("plain", [], ranks: 3)
     try LoopbackRunTests.run(task, "hosts", nodes: [0, 0, 1], Self.always)

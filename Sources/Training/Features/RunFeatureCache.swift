@@ -21,6 +21,9 @@ final class FeatureTally {
   func warn(_ message: String) {
     if warnings.insert(message).inserted { report.warning(message) }
   }
+
+  /// What went wrong, once each.
+  var warningCount: Int64 { Int64(warnings.count) }
 }
 
 /// A rank's way to the features that a run keeps: in the folder of `features.cache`, shared with other runs, or else those of
@@ -83,6 +86,11 @@ final class RunFeatureCache {
   func sayCounts(_ collectives: any Collectives) throws -> KeptFeatureCounts? {
     let counts = KeptFeatureCounts(
       training: try training.counts.summed(over: collectives), tests: try tests.counts.summed(over: collectives))
+    let own = training.warningCount + tests.warningCount
+    if try collectives.allReduce(own, .sum) > 0, own == 0 {
+      report.warning(
+        "features.cache: other ranks than the first could not use or keep all features, and made their own")
+    }
     guard folder != nil || counts.tests.read > 0 else { return nil }
     if counts.training.total > 0 { report.info("features of training images: \(counts.training.words)") }
     report.info("features of test images: \(counts.tests.words)")
