@@ -39,8 +39,9 @@ public struct EntryDescription: Sendable, Equatable {
   }
 }
 
-/// The layout of an entry's file: a page of header, a hash for each image, zero where it is not there yet, then the features of
-/// all images, by index. Numbers are little-endian.
+/// The layout of an entry's file: a page of header, a hash for each image, then the features of all images, by index.
+///
+/// The hash of an image that is not there yet is zero. Numbers are little-endian.
 ///
 /// | bytes | what |
 /// | --- | --- |

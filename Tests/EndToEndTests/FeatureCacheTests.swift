@@ -33,6 +33,38 @@ extension EndToEnd {
       #expect(nowhere.status == 66 && nowhere.linesButWarnings.count == 1)
     }
 
+    /// Factors of 16 bits, where the CPU has arithmetic for them: what fp32 products made is of no use to them.
+    @Test func otherFactorsKeepTheirOwn() throws {
+      let task = try SmallTask()
+      let cache = ["features.cache=\(task.folder.appendingPathComponent("cache").path)"]
+      let narrow = Self.settings + ["compute.precision=bf16"]
+      let plain = try task.train("plain", narrow)
+      _ = try task.train("fp32", Self.settings + cache)
+      try expectEqual(try task.train("cold", narrow + cache), plain)
+      let warm = try task.train("warm", narrow + cache)
+      try expectEqual(warm, plain)
+      let log = try String(contentsOf: warm.url.appendingPathComponent("run.log"), encoding: .utf8)
+      #expect(log.contains("224 of 240 views were kept") && !log.contains("rounded otherwise"), "\(log)")
+    }
+
+    /// Weights that were tuned from the same block on share the test images' features, and so do evaluations of them.
+    @Test func evaluationsReadWhatARunKept() throws {
+      let task = try SmallTask()
+      let cache = ["--set", "features.cache=\(task.folder.appendingPathComponent("cache").path)"]
+      let run = try task.train("run", Self.settings + ["checkpoint.every_epochs=1", cache[1]])
+      let arguments = [
+        "evaluate", "-c", task.configuration.path, "--set", "evaluate.batch_size=8", "--checkpoint", run.url.path,
+      ]
+      let (plain, kept) = (try Program.run(arguments), try Program.run(arguments + cache))
+      #expect(plain.status == 0 && kept.status == 0, "\(plain.stderr)\(kept.stderr)")
+      #expect(
+        (kept.stdout + kept.stderr).contains("features of test images: 40 of 50 views were kept"), "\(kept.stderr)")
+      func table(_ outcome: ProcessRunner.Outcome) -> [Substring] {
+        outcome.stdout.split(separator: "\n").filter { $0.hasPrefix("all ") }
+      }
+      #expect(!table(plain).isEmpty && table(plain) == table(kept), "\(plain.stdout)")
+    }
+
     /// A killed run leaves what it kept, and no more than that.
     @Test func aKilledRunLeavesWholeFeatures() async throws {
       let task = try SmallTask()

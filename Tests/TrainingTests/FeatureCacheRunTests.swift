@@ -96,15 +96,6 @@ import Testing
     try expectEqual("twelve", "plain-12")
   }
 
-  @Test func bfloat16ProductsKeepTheirOwn() throws {
-    try run("plain", ["compute.precision=bf16"])
-    try run("fp32", cached)
-    #expect(try run("cold", cached + ["compute.precision=bf16"]).keptFeatures?.training.made ?? 0 > 0)
-    try run("warm", cached + ["compute.precision=bf16"])
-    try expectEqual("cold", "plain")
-    try expectEqual("warm", "plain")
-  }
-
   @Test(arguments: ["adapter", "linear-probe", "prompt-tuning", "full", "zero-shot"])
   func everyMethodKeepsItsOwn(kind: String) throws {
     let method = ["method.kind=\(kind)", "optim.epochs=2", "output.save_model=false"]

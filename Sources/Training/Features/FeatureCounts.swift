@@ -12,7 +12,9 @@ struct FeatureCounts: Codable, Sendable, Equatable {
   /// All of them.
   var total: Int64 { read + continued + made }
 
-  /// Over all ranks; the same on all. Collective: all ranks call this.
+  /// Over all ranks; the same on all.
+  ///
+  /// Collective: all ranks call this.
   func summed(over collectives: any Collectives) throws -> FeatureCounts {
     FeatureCounts(
       read: try collectives.allReduce(read, .sum), continued: try collectives.allReduce(continued, .sum),

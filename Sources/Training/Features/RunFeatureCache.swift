@@ -60,7 +60,9 @@ final class RunFeatureCache {
     return features(of: prefix, views, settings.storage, in: folder, training)
   }
 
-  /// Features of a test set's images; nil where they are not kept. Collective: all ranks call this.
+  /// Features of a test set's images; nil where they are not kept.
+  ///
+  /// Collective: all ranks call this.
   func testFeatures<Product>(
     of set: TestInputs.TestSet, _ transform: ImageTransform, _ prefix: FrozenPrefix<Product>,
     _ collectives: any MessagePassing
@@ -81,7 +83,9 @@ final class RunFeatureCache {
     return KeptFeatures(prefix, .float32, own: entry, shallower: nil, trust("test", prefix.stage), tests)
   }
 
-  /// What all ranks counted, also said in the log; nil where nothing was looked for. Collective: all ranks call this.
+  /// What all ranks counted, also said in the log; nil where nothing was looked for.
+  ///
+  /// Collective: all ranks call this.
   @discardableResult
   func sayCounts(_ collectives: any Collectives) throws -> KeptFeatureCounts? {
     let counts = KeptFeatureCounts(
@@ -175,7 +179,9 @@ struct SharedScratch {
 
   init(_ collectives: any MessagePassing, _ folder: URL) { (self.collectives, self.folder) = (collectives, folder) }
 
-  /// An empty entry; nil on hosts that have no room to spare for it. Collective: all ranks call this.
+  /// An empty entry; nil on hosts that have no room to spare for it.
+  ///
+  /// Collective: all ranks call this.
   func make(_ description: EntryDescription) throws -> FeatureEntry? {
     let isFirst = collectives.nodeRank == 0
     let path = folder.appendingPathComponent(".skiptune-\(UUID().uuidString)").path
