@@ -27,8 +27,8 @@ public struct EntryDescription: Sendable, Equatable {
   /// The name of its file: one entry, one name.
   var fileName: String { "\(key)\(EntryFormat.suffix)" }
 
-  /// Where the hash of an image's features lies, and where these do.
-  func hashPosition(_ image: Int) -> Int { EntryFormat.headerSize + image * EntryFormat.hashSize }
+  /// Where the record of an image's features lies, and where these do.
+  func recordPosition(_ image: Int) -> Int { EntryFormat.headerSize + image * EntryFormat.recordSize }
   func position(_ image: Int) -> Int { dataStart + image * bytesPerImage }
 
   private var dataStart: Int { EntryFormat.tableEnd(count) ?? 0 }
@@ -39,9 +39,10 @@ public struct EntryDescription: Sendable, Equatable {
   }
 }
 
-/// The layout of an entry's file: a page of header, a hash for each image, then the features of all images, by index.
+/// The layout of an entry's file: a page of header, a record for each image, then the features of all images, by index.
 ///
-/// The hash of an image that is not there yet is zero. Numbers are little-endian.
+/// A record is a hash of 16 bytes, and the maker in 8; it is zero for an image that is not there yet. Numbers are
+/// little-endian.
 ///
 /// | bytes | what |
 /// | --- | --- |
@@ -56,12 +57,12 @@ enum EntryFormat {
   static let version: UInt32 = 1
   static let suffix = ".features"
   static let headerSize = 4096
-  static let hashSize = 16
+  static let recordSize = 24
   private static let wordsStart = 56, hashStart = 4080
 
-  /// Where features begin: the end of the hashes, at a page; nil where it is no position in a file.
+  /// Where features begin: the end of the records, at a page; nil where it is no position in a file.
   static func tableEnd(_ count: Int) -> Int? {
-    let (table, isTooLarge) = count.multipliedReportingOverflow(by: hashSize)
+    let (table, isTooLarge) = count.multipliedReportingOverflow(by: recordSize)
     guard count >= 0, !isTooLarge, table < Int.max - 3 * headerSize else { return nil }
     return (headerSize + table + headerSize - 1) / headerSize * headerSize
   }
@@ -99,11 +100,11 @@ enum EntryFormat {
     Hash128(high: number(bytes.prefix(8)), low: number(bytes.dropFirst(8)))
   }
 
-  private static func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+  static func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
     withUnsafeBytes(of: value.littleEndian) { Array($0) }
   }
 
-  private static func number(_ bytes: some Collection<UInt8>) -> UInt64 {
+  static func number(_ bytes: some Collection<UInt8>) -> UInt64 {
     bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 }

@@ -12,7 +12,9 @@ import ShardFiles
 public final class FeatureEntry: Sendable {
   /// What lies at an image's place.
   public enum Content: Sendable, Equatable {
-    case whole, absent, damaged
+    /// Features that somebody with this number has made.
+    case whole(maker: UInt64)
+    case absent, damaged
   }
 
   /// What it is for.
@@ -69,44 +71,46 @@ public final class FeatureEntry: Sendable {
     return found
   }
 
-  /// Whether an image's features seem to be there.
-  public func has(_ image: Int) -> Bool { (try? storedHash(image)) != nil }
+  /// Who has made an image's features, if they seem to be there.
+  public func maker(of image: Int) -> UInt64? { (try? record(image))?.maker }
 
   /// Reads an image's features; the bytes are undefined unless they are whole.
   ///
   /// Throws `Failure(.inputOutput)` where the disk fails. Traps for other images and sizes.
   public func read(_ image: Int, into bytes: UnsafeMutableRawBufferPointer) throws -> Content {
     check(image, bytes.count)
-    guard let hash = try storedHash(image) else { return .absent }
+    guard let record = try record(image) else { return .absent }
     try file.read(into: bytes, at: description.position(image))
-    return hash == self.hash(image, UnsafeRawBufferPointer(bytes)) ? .whole : .damaged
+    return record.hash == hash(image, UnsafeRawBufferPointer(bytes), record.maker)
+      ? .whole(maker: record.maker) : .damaged
   }
 
-  /// Keeps an image's features.
+  /// Keeps an image's features; `maker` stands for whatever may round them differently.
   ///
   /// Throws `Failure(.inputOutput)` where the disk fails. Traps for other images and sizes.
-  public func write(_ image: Int, _ bytes: UnsafeRawBufferPointer) throws {
+  public func write(_ image: Int, _ bytes: UnsafeRawBufferPointer, maker: UInt64) throws {
     check(image, bytes.count)
     try file.write(bytes, at: description.position(image))
-    try EntryFormat.encoded(hash(image, bytes)).withUnsafeBytes {
-      try file.write($0, at: description.hashPosition(image))
-    }
+    let record = EntryFormat.encoded(hash(image, bytes, maker)) + EntryFormat.littleEndian(maker)
+    try record.withUnsafeBytes { try file.write($0, at: description.recordPosition(image)) }
   }
 
   /// Images that seem to be there.
-  public func presentCount() throws -> Int { try (0..<description.count).count { try storedHash($0) != nil } }
+  public func presentCount() throws -> Int { try (0..<description.count).count { try record($0) != nil } }
 
-  private func storedHash(_ image: Int) throws -> Hash128? {
-    var bytes = [UInt8](repeating: 0, count: EntryFormat.hashSize)
-    try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: description.hashPosition(image)) }
-    return bytes.allSatisfy { $0 == 0 } ? nil : EntryFormat.decoded(bytes)
+  private func record(_ image: Int) throws -> (hash: Hash128, maker: UInt64)? {
+    var bytes = [UInt8](repeating: 0, count: EntryFormat.recordSize)
+    try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: description.recordPosition(image)) }
+    guard bytes.contains(where: { $0 != 0 }) else { return nil }
+    return (EntryFormat.decoded(bytes.prefix(16)), EntryFormat.number(bytes.suffix(8)))
   }
 
-  /// Of the features and of their place, so that another image's are damage.
-  private func hash(_ image: Int, _ bytes: UnsafeRawBufferPointer) -> Hash128 {
+  /// Of the features, of their maker and of their place, so that another image's are damage.
+  private func hash(_ image: Int, _ bytes: UnsafeRawBufferPointer, _ maker: UInt64) -> Hash128 {
     var stream = HashStream()
     EntryFormat.encoded(description.key).withUnsafeBytes { stream.append($0) }
     stream.append(number: image)
+    EntryFormat.littleEndian(maker).withUnsafeBytes { stream.append($0) }
     stream.append(bytes)
     return stream.hash
   }

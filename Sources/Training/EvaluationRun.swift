@@ -67,7 +67,7 @@ public struct EvaluationRun<Product: MatrixProduct> {
   private func test(_ inputs: TestInputs) throws -> TimedTest {
     do {
       var test = ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
-      let cache = RunFeatureCache(settings.features, version: environment.version, report: report)
+      let cache = RunFeatureCache(settings.features, environment, report: report)
       test.cache = cache
       let result = try test.run(weights.words, tuned: weights != .zeroShot)
       try cache.sayCounts(environment.collectives)

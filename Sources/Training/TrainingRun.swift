@@ -90,7 +90,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     self.evaluators = evaluators
     report = RunReport(
       console: environment.console, log: environment.log, rank: environment.collectives.rank)
-    featureCache = RunFeatureCache(settings.features, version: environment.version, report: report)
+    featureCache = RunFeatureCache(settings.features, environment, report: report)
     environment.collectives.deadline = .seconds(settings.limits.collectiveTimeout)
   }
 

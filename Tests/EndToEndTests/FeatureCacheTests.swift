@@ -25,7 +25,7 @@ extension EndToEnd {
       #expect(dry.status == 0 && dry.stdout.contains("features.cache: "), "\(dry.stdout)\(dry.stderr)")
 
       let list = try Program.run(["cache", "list", cache])
-      #expect(list.status == 0 && list.stdout.contains("stripes, training images, epoch 3, block 6, fp32"))
+      #expect(list.status == 0 && list.stdout.contains("stripes, training images, seed 3, epoch 3, block 6, fp32"))
       #expect(list.stdout.hasSuffix("B\n") && list.stdout.contains("4 files"), "\(list.stdout)")
       let clear = try Program.run(["cache", "clear", cache])
       #expect(clear.status == 0 && clear.stdout.hasPrefix("4 files deleted"), "\(clear.stdout)")

@@ -25,7 +25,7 @@ import Testing
   }
 
   static func write(_ entry: FeatureEntry, _ image: Int) throws {
-    try features(image, bytes: entry.description.bytesPerImage).withUnsafeBytes { try entry.write(image, $0) }
+    try features(image, bytes: entry.description.bytesPerImage).withUnsafeBytes { try entry.write(image, $0, maker: 5) }
   }
 
   private var path: String { folder.file("entry").path }
@@ -36,9 +36,9 @@ import Testing
     let reader = try #require(try FeatureEntry.open(Self.description(), at: path))
     for image in 0..<5 {
       let (content, bytes) = try Self.read(reader, image)
-      #expect(content == (image % 2 == 0 ? .whole : .absent))
-      if content == .whole { #expect(bytes == Self.features(image)) }
-      #expect(reader.has(image) == (image % 2 == 0))
+      #expect(content == (image % 2 == 0 ? .whole(maker: 5) : .absent))
+      if image % 2 == 0 { #expect(bytes == Self.features(image)) }
+      #expect(reader.maker(of: image) == (image % 2 == 0 ? 5 : nil))
     }
     #expect(try reader.presentCount() == 3)
     // Written once more, by two at a time: the same bytes.
@@ -57,12 +57,12 @@ import Testing
       try flip(position, of: whole)
       #expect(throws: Failure.self, "byte \(position)") { try FeatureEntry.open(description, at: path) }
     }
-    for position in [4096, 4111, 4112, 4127] + Array(8192..<whole.count) {
+    for position in [4096, 4111, 4112, 4119, 4120, 4143] + Array(8192..<whole.count) {
       try flip(position, of: whole)
       let entry = try #require(try FeatureEntry.open(description, at: path))
-      let image = position < 8192 ? (position - 4096) / 16 : (position - 8192) / 96
+      let image = position < 8192 ? (position - 4096) / 24 : (position - 8192) / 96
       #expect(try Self.read(entry, image).0 == .damaged, "byte \(position)")
-      #expect(try Self.read(entry, 1 - image).0 == .whole)
+      #expect(try Self.read(entry, 1 - image).0 == .whole(maker: 5))
     }
   }
 
@@ -79,7 +79,7 @@ import Testing
         FeatureEntry.open(description, at: path) ?? FeatureEntry.create(description, at: path), image)
     }
     var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-    bytes.replaceSubrange(4096..<4112, with: Data(bytes[4112..<4128]))
+    bytes.replaceSubrange(4096..<4120, with: Data(bytes[4120..<4144]))
     bytes.replaceSubrange(8192..<8288, with: Data(bytes[8288..<8384]))
     try bytes.write(to: URL(fileURLWithPath: path))
     #expect(try Self.read(#require(try FeatureEntry.open(description, at: path)), 0).0 == .damaged)

@@ -58,7 +58,7 @@ final class BackgroundEvaluator<Product: MatrixProduct> {
       try CLIP.read($0.weights, for: $0.method, isShared: isShared, among: collectives)
     }
     let overlay = ModelOverlay(inputs.model!, inputs.task!, isShared: isShared, among: collectives)
-    let cache = RunFeatureCache(settings.features, version: environment.version, report: report)
+    let cache = RunFeatureCache(settings.features, environment, report: report)
     return (CheckpointTests(settings, inputs, environment, report: report, cache: cache), overlay)
   }
 

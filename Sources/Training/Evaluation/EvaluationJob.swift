@@ -27,7 +27,7 @@ public struct EvaluationJob<Product: MatrixProduct> {
     self.plan = plan
     self.environment = environment
     report = RunReport(console: environment.console, log: environment.log, rank: environment.collectives.rank)
-    cache = RunFeatureCache(plan.datasets[0].features, version: environment.version, report: report)
+    cache = RunFeatureCache(plan.datasets[0].features, environment, report: report)
     environment.collectives.deadline = .seconds(plan.datasets[0].limits.collectiveTimeout)
   }
 

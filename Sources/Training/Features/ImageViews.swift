@@ -8,7 +8,7 @@ struct ImageViews: Sendable {
   let count: Int
   /// Stands for all of them; another file, another view, another hash.
   let hash: Hash128
-  /// In words: `training images, epoch 3`.
+  /// In words: `training images, seed 1, epoch 3`.
   let words: String
 
   /// The hash of a list of files as they are now, by path, size and times.
@@ -45,6 +45,6 @@ struct ImageViews: Sendable {
       stream.append(text: "seed \(seed), epoch \(epoch)")
     }
     (self.count, hash) = (count, stream.hash)
-    self.words = transform.augmentation == nil ? words : "\(words), epoch \(epoch + 1)"
+    self.words = transform.augmentation == nil ? words : "\(words), seed \(seed), epoch \(epoch + 1)"
   }
 }

@@ -10,12 +10,20 @@ import Tensors
 /// Whether a rank may use what another process has kept, of one stage.
 ///
 /// Libraries may round the rows of a product differently by their place in it, by the number of rows or threads, or on
-/// another machine. So a rank makes its first batch of each size itself, and compares to the bit.
+/// another machine. So a rank makes its first batch from each source itself, and compares to the bit.
 final class RoundingTrust {
-  /// Sizes of batches that were found equal.
-  var verified: Set<Int> = []
+  /// Batches of a size of what one maker has kept.
+  struct Source: Hashable {
+    let maker: UInt64
+    let count: Int
+    /// The earlier block that its features enter; nil for the stage itself.
+    let block: Int?
+  }
+
+  /// Those that were found equal.
+  var verified: Set<Source> = []
   /// Those of which a batch will be made and compared.
-  var pending: Set<Int> = []
+  var pending: Set<Source> = []
   /// Whether something was not equal: nothing is read or written any more.
   var differs = false
 }
@@ -48,24 +56,32 @@ final class KeptFeatures<Product: MatrixProduct>: @unchecked Sendable {
   /// loading ahead.
   func plan(_ batches: [[Int]]) -> [Bool] {
     batches.map { images in
-      guard !trust.differs, isThere(images) else { return false }
-      return trust.verified.contains(images.count) || !trust.pending.insert(images.count).inserted
+      guard !trust.differs, let sources = sources(images) else { return false }
+      let fresh = sources.subtracting(trust.verified).subtracting(trust.pending)
+      trust.pending.formUnion(fresh)
+      return fresh.isEmpty
     }
   }
 
-  private func isThere(_ images: [Int]) -> Bool {
-    func holds(_ entry: FeatureEntry?) -> Bool { entry.map { entry in images.allSatisfy(entry.has) } ?? false }
-    return holds(own) || holds(shallower?.entry)
+  /// Where all of a batch's features seem to lie; nil for nowhere.
+  private func sources(_ images: [Int]) -> Set<RoundingTrust.Source>? {
+    func sources(_ entry: FeatureEntry?, _ block: Int?) -> Set<RoundingTrust.Source>? {
+      guard let entry else { return nil }
+      let makers = images.compactMap(entry.maker)
+      guard makers.count == images.count else { return nil }
+      return Set(makers.map { RoundingTrust.Source(maker: $0, count: images.count, block: block) })
+    }
+    return sources(own, nil) ?? sources(shallower?.entry, shallower?.block)
   }
 
   /// Writes the features of images that pass the model together to `x`; false where they must be made from pixels.
   func read(_ images: [Int], into x: Tensor) -> Bool {
-    guard !trust.differs, trust.verified.contains(images.count) else { return false }
+    guard !trust.differs else { return false }
     if readOwn(images, into: x) {
       tally.counts.read += Int64(images.count)
       return true
     }
-    guard continueShallower(images, into: x) else { return false }
+    guard continueShallower(images, into: x, trusts: trust.verified.contains) != nil else { return false }
     tally.counts.continued += Int64(images.count)
     store(images, x)
     return true
@@ -80,21 +96,25 @@ final class KeptFeatures<Product: MatrixProduct>: @unchecked Sendable {
   }
 
   private func compare(_ images: [Int], _ x: Tensor) {
-    var equal = 0
+    var equal: [RoundingTrust.Source] = []
     for (place, image) in images.enumerated() {
-      guard let own, readRecord(image, of: own) else { continue }
+      guard let own, let maker = readRecord(image, of: own) else { continue }
       guard encode(place, of: images, x), bytes == others else { return distrust() }
-      equal += 1
+      equal.append(RoundingTrust.Source(maker: maker, count: images.count, block: nil))
     }
-    if equal == images.count {
-      trust.verified.insert(images.count)
-    } else if shallower != nil, !trust.verified.contains(images.count) {
-      arena.scoped {
-        let y = prefix.room(images.count, at: prefix.stage, arena)
-        guard continueShallower(images, into: y) else { return }
-        guard memcmp(x.pointer, y.pointer, x.count * MemoryLayout<Float>.stride) == 0 else { return distrust() }
-        trust.verified.insert(images.count)
-      }
+    if equal.count == images.count {
+      trust.verified.formUnion(equal)
+    } else {
+      compareShallower(images, x)
+    }
+  }
+
+  private func compareShallower(_ images: [Int], _ x: Tensor) {
+    arena.scoped {
+      let y = prefix.room(images.count, at: prefix.stage, arena)
+      guard let used = continueShallower(images, into: y, trusts: { _ in true }) else { return }
+      guard memcmp(x.pointer, y.pointer, x.count * MemoryLayout<Float>.stride) == 0 else { return distrust() }
+      trust.verified.formUnion(used)
     }
   }
 
@@ -105,57 +125,67 @@ final class KeptFeatures<Product: MatrixProduct>: @unchecked Sendable {
         + "(another machine, library or number of threads), so it makes its own and keeps none")
   }
 
-  /// Begins with features that enter an earlier block.
-  private func continueShallower(_ images: [Int], into x: Tensor) -> Bool {
-    guard let (block, entry) = shallower else { return false }
+  /// Begins with features that enter an earlier block, and tells where they lay; nil where they are not there, or not trusted.
+  private func continueShallower(
+    _ images: [Int], into x: Tensor, trusts: (RoundingTrust.Source) -> Bool
+  ) -> Set<RoundingTrust.Source>? {
+    guard let (block, entry) = shallower else { return nil }
     return arena.scoped {
       let inputs = prefix.room(images.count, at: .block(block), arena)
-      let elements = inputs.count / max(1, images.count)
+      let elements = inputs.count / images.count
+      var used: Set<RoundingTrust.Source> = []
       for (place, image) in images.enumerated() {
         let target = inputs.slice(place * elements..<(place + 1) * elements)
-        guard readRecord(image, of: entry, into: UnsafeMutableRawBufferPointer(target.buffer)) else { return false }
+        guard let maker = readRecord(image, of: entry, into: UnsafeMutableRawBufferPointer(target.buffer)) else {
+          return nil
+        }
+        let source = RoundingTrust.Source(maker: maker, count: images.count, block: block)
+        guard trusts(source) else { return nil }
+        used.insert(source)
       }
       prefix.model.imageInputs(
         continuing: inputs, images: images.count, from: block, into: x, at: prefix.stage, arena: arena,
         by: prefix.product)
-      return true
+      return used
     }
   }
 
   private func readOwn(_ images: [Int], into x: Tensor) -> Bool {
     guard let own else { return false }
     for (place, image) in images.enumerated() {
-      guard readRecord(image, of: own) else { return false }
+      guard let maker = readRecord(image, of: own),
+        trust.verified.contains(RoundingTrust.Source(maker: maker, count: images.count, block: nil))
+      else { return false }
       others.withUnsafeBytes { precision.decode($0, into: features(place, of: images, x)) }
     }
     return true
   }
 
   /// Reads into `others`.
-  private func readRecord(_ image: Int, of entry: FeatureEntry) -> Bool {
+  private func readRecord(_ image: Int, of entry: FeatureEntry) -> UInt64? {
     others.withUnsafeMutableBytes { readRecord(image, of: entry, into: $0) }
   }
 
-  /// Whether an image's features were there, and whole.
-  private func readRecord(_ image: Int, of entry: FeatureEntry, into bytes: UnsafeMutableRawBufferPointer) -> Bool {
+  /// Who has made an image's features, where they were there, and whole.
+  private func readRecord(_ image: Int, of entry: FeatureEntry, into bytes: UnsafeMutableRawBufferPointer) -> UInt64? {
     do {
       switch try entry.read(image, into: bytes) {
-      case .whole: return true
-      case .absent: return false
+      case .whole(let maker): return maker
+      case .absent: return nil
       case .damaged: tally.warn("features.cache: kept features are damaged, and made anew (\(entry.description.words))")
       }
     } catch {
       tally.warn("features.cache: \(error)")
     }
-    return false
+    return nil
   }
 
   private func store(_ images: [Int], _ x: Tensor) {
     guard let own else { return }
     do {
-      for (place, image) in images.enumerated() where !readRecord(image, of: own) {
+      for (place, image) in images.enumerated() where readRecord(image, of: own) == nil {
         guard encode(place, of: images, x) else { continue }
-        try bytes.withUnsafeBytes { try own.write(image, $0) }
+        try bytes.withUnsafeBytes { try own.write(image, $0, maker: tally.maker) }
       }
     } catch {
       tally.warn("features.cache: nothing more is kept: \(error)")

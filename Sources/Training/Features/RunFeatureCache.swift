@@ -15,8 +15,10 @@ final class FeatureTally {
   var counts = FeatureCounts()
   private let report: RunReport
   private var warnings: Set<String> = []
+  /// This rank, by what may round differently.
+  let maker: UInt64
 
-  init(_ report: RunReport) { self.report = report }
+  init(_ report: RunReport, maker: UInt64) { (self.report, self.maker) = (report, maker) }
 
   func warn(_ message: String) {
     if warnings.insert(message).inserted { report.warning(message) }
@@ -46,11 +48,21 @@ final class RunFeatureCache {
 
   private static let mostHeld = 128
 
-  init(_ settings: FeatureSettings, version: String, report: RunReport) {
-    (self.settings, self.version, self.report) = (settings, version, report)
+  init<Product>(_ settings: FeatureSettings, _ environment: TrainingRun<Product>.Environment, report: RunReport) {
+    (self.settings, self.version, self.report) = (settings, environment.version, report)
     folder = settings.cache.map { CacheFolder($0, budget: settings.cacheBytes) }
-    (training, tests) = (FeatureTally(report), FeatureTally(report))
+    var stream = HashStream()
+    stream.append(text: "\(environment.product), \(environment.threads) threads, \(Self.processor)")
+    let maker = stream.hash.low
+    (training, tests) = (FeatureTally(report, maker: maker), FeatureTally(report, maker: maker))
   }
+
+  /// What the system says of the first processor, but for what changes from moment to moment.
+  private static let processor: String = {
+    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    return text.split(separator: "\n", omittingEmptySubsequences: false).prefix { !$0.isEmpty }
+      .filter { $0.hasPrefix("model") || $0.hasPrefix("flags") || $0.hasPrefix("stepping") }.joined(separator: "\n")
+  }()
 
   /// Features of training images as an epoch sees them; nil where they are not kept.
   func trainingFeatures<Product>(
