@@ -15,7 +15,7 @@ extension ReportPage {
       isComparison
       ? "<p class=\"note\">Accuracy of the tuned models in percent; the line across a bar is the untuned model.</p>\n"
       : "<p class=\"note\">Percent of the test images whose class was predicted.</p>\n"
-    return section("Accuracy", charts.isEmpty ? [] : [note, "<div class=\"columns\">\(charts)</div>\n", scoreTable])
+    return .section("Accuracy", charts.isEmpty ? [] : [note, "<div class=\"columns\">\(charts)</div>\n", scoreTable])
   }
 
   private func bars(_ set: String) -> [Bars.Bar] {
@@ -53,7 +53,7 @@ extension ReportPage {
 
   var curves: Markup {
     let charts = [lossChart, rateChart, testChart, secondsChart]
-    return section(
+    return .section(
       "Training", charts.allSatisfy(\.text.isEmpty) ? [] : ["<div class=\"charts\">\(charts)</div>\n"])
   }
 

@@ -30,7 +30,7 @@ extension ReportPage {
   }
 
   var classes: Markup {
-    if isComparison { return section("Classes", [classComparison]) }
+    if isComparison { return .section("Classes", [classComparison]) }
     let changes = changes(runs[0])
     guard !changes.isEmpty else { return .empty }
     let ranked = changes.filter { $0.change != nil }.sorted { ($1.change!, $0.label) < ($0.change!, $1.label) }
@@ -46,7 +46,7 @@ extension ReportPage {
       """
     var table = Table(columns: ["classes", "class", "images", "untuned", "tuned", "change"], isSortable: true)
     table.rows = changes.map { row($0) }
-    return section(
+    return .section(
       "Classes",
       [lists, "<details><summary>All \(changes.count) classes</summary>\(table.markup)</details>\n"])
   }
@@ -105,7 +105,7 @@ extension ReportPage {
     let sets = Set(shown.details.classes.map(\.set)).sorted()
     let words = shown.test == .tuned ? "tuned" : "untuned"
     let maps = sets.map { map($0, shown.details) }
-    return section(
+    return .section(
       "Confusions",
       [
         "<p class=\"note\">Of the \(words) model: rows are classes, columns what their images were taken for.</p>\n",
@@ -170,6 +170,6 @@ extension ReportPage {
 
         """
     }
-    return section("Most confident mistakes", ["<div class=\"mistakes\">\n\(figures)</div>\n"])
+    return .section("Most confident mistakes", ["<div class=\"mistakes\">\n\(figures)</div>\n"])
   }
 }

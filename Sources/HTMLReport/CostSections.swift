@@ -35,7 +35,7 @@ extension ReportPage {
     }
     if !finished.isEmpty, isComparison { addTimes(to: &table) }
     let charts = isComparison ? [] : finished.map { Bars(title: "Time", bars: bars(times($0.run))).markup }
-    return section("Cost", finished.isEmpty ? [] : [table.markup] + charts)
+    return .section("Cost", finished.isEmpty ? [] : [table.markup] + charts)
   }
 
   /// Seconds by phase.
@@ -75,13 +75,13 @@ extension ReportPage {
           Bars(title: "Exchange per step, with waiting", bars: bars(exchangeTimes($0.run))).markup,
         ]
       }
-      return section("Traffic", charts.allSatisfy(\.text.isEmpty) ? [] : ["<div class=\"columns\">\(charts)</div>\n"])
+      return .section("Traffic", charts.allSatisfy(\.text.isEmpty) ? [] : ["<div class=\"columns\">\(charts)</div>\n"])
     }
     var table = Table(columns: ["per step"] + finished.map(\.run.name))
     table.rows =
       rows(finished.map { bytes($0.run) }) { Readable.bytes(Int($0)) }
       + rows(finished.map { exchangeTimes($0.run) }, prefix: "time of ", Readable.seconds)
-    return section("Traffic", table.rows.isEmpty ? [] : [table.markup])
+    return .section("Traffic", table.rows.isEmpty ? [] : [table.markup])
   }
 
   private static let fullFineTuning = "full fine-tuning"
@@ -130,8 +130,8 @@ extension ReportPage {
     let entries = runs.map(facts)
     guard entries.contains(where: { !$0.isEmpty }) else { return .empty }
     let table = comparison("entry", entries)
-    if !isComparison { return section("Provenance", [table.all.markup]) }
-    return section(
+    if !isComparison { return .section("Provenance", [table.all.markup]) }
+    return .section(
       "Provenance",
       [differing(table.differing), "<details><summary>All entries</summary>\(table.all.markup)</details>\n"])
   }
@@ -161,7 +161,7 @@ extension ReportPage {
     if isComparison {
       let table = comparison(
         "setting", runs.map { $0.settings.filter { $0.key != "run_dir" }.map { ($0.key, $0.value) } })
-      return section(
+      return .section(
         "Configuration",
         [differing(table.differing), "<details><summary>All settings</summary>\(table.all.markup)</details>\n"])
     }
@@ -178,7 +178,7 @@ extension ReportPage {
     }
     let settings = runs[0].settings
     let given = settings.filter { $0.origin != "default" }
-    return section(
+    return .section(
       "Configuration",
       settings.isEmpty
         ? []

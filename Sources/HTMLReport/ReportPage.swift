@@ -2,8 +2,7 @@ import Foundation
 import Reporting
 import RunRecords
 
-/// One page that tells of a run, or lays several side by side: a file that needs nothing else, neither network nor scripts of
-/// others.
+/// One page that tells of a run, or lays several side by side.
 public struct ReportPage {
   let runs: [RunRecord]
   let picture: (String) -> Data?
@@ -22,32 +21,11 @@ public struct ReportPage {
 
   /// The page: HTML that is well-formed XML, too.
   public var text: String {
-    let sections = [accuracy, curves, classes, confusions, mistakes, cost, traffic, provenance, configuration]
-    let page: Markup = """
-      <!DOCTYPE html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8"/>
-      <meta name="viewport" content="width=device-width, initial-scale=1"/>
-      <meta name="color-scheme" content="light dark"/>
-      <title>\(title)</title>
-      <style>\(Markup(trusted: Self.style))</style>
-      </head>
-      <body>
-      \(header)<main>
-      \(sections)</main>
-      <footer>Made by skiptune\(runs[0].fact("version").map { " \($0)" } ?? "").</footer>
-      <script>\(Markup(trusted: Self.script))</script>
-      </body>
-      </html>
-
-      """
-    return page.text
-  }
-
-  /// A part of the page; nothing where it has no content.
-  func section(_ title: String, _ content: [Markup]) -> Markup {
-    content.allSatisfy(\.text.isEmpty) ? .empty : "<section><h2>\(title)</h2>\n\(content)</section>\n"
+    PageFrame(
+      title: title, header: header,
+      sections: [accuracy, curves, classes, confusions, mistakes, cost, traffic, provenance, configuration],
+      version: runs[0].fact("version")
+    ).text
   }
 
   /// Colour of a run; a single run's curves have the first.

@@ -11,8 +11,12 @@ public enum RunPage {
 
   /// The page of run directories, finished or not, as HTML; of one run with pictures where its images are still there.
   ///
+  /// A single folder may also be that of an evaluation job, which has a page of its own.
   /// Throws `Failure`: `.missingInput` for what is no run directory, `.badData` where one is damaged.
   public static func html(_ folders: [String]) throws -> String {
+    if folders.count == 1, EvaluationRecord.exists(at: folders[0]) {
+      return EvaluationPage(try EvaluationRecord(contentsOf: folders[0])).text
+    }
     let records = try folders.map(RunRecord.init(contentsOf:))
     // A run may be looked at on another machine than its images are on.
     let root = try? imageRoot(of: records[0])

@@ -1,5 +1,6 @@
 import Configuration
 import Diagnostics
+import Files
 import Foundation
 import Reporting
 
@@ -119,15 +120,15 @@ final class RunReport {
     try events?.synchronize()
     try directory.writeAtomically(try results.json(), "results.json")
     try directory.writeAtomically(Data(results.table.markdown.utf8), "results.md")
-    if describes { describe(directory) }
+    if describes { describe(directory.url) }
     try directory.complete()
     log.info("results are in \(directory.url.path)")
   }
 
-  /// Writes report.html; the run is worth no less without it.
-  private func describe(_ directory: RunDirectory) {
+  /// Writes report.html of a run or job; it is worth no less without it.
+  func describe(_ folder: URL) {
     do {
-      try directory.writeAtomically(Data(RunPage.html([directory.url.path]).utf8), "report.html")
+      try AtomicFile.write(Data(RunPage.html([folder.path]).utf8), to: folder.appending(path: "report.html"))
     } catch {
       warning("report.html is not written: \(error)")
     }

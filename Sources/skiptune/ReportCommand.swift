@@ -7,13 +7,14 @@ import Training
 /// `skiptune report`.
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Describe a run by one HTML file to look at or send, or compare several.",
+    abstract: "Describe a run or an evaluation by one HTML file to look at or send, or compare several runs.",
     discussion: """
       Runs are run directories, finished or not. The page needs no network: curves, accuracy before and after, classes, \
-      confusions, mistakes, cost, traffic, provenance and configuration are all in it.
+      confusions, mistakes, cost, traffic, provenance and configuration are all in it. The folder of an evaluation of many \
+      models and data sets has a page of its own.
       """)
 
-  @Argument(help: ArgumentHelp("Run directories.", valueName: "run"))
+  @Argument(help: ArgumentHelp("Run directories, or the --output-dir of one evaluation.", valueName: "run"))
   var runs: [String]
   @Option(
     name: .shortAndLong,

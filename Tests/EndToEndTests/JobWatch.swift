@@ -8,7 +8,7 @@ enum JobWatch {
     let deadline = ContinuousClock.now + limit
     while !(try condition()) {
       try #require(ContinuousClock.now < deadline, "the job does not do what is waited for")
-      try await Task.sleep(for: .milliseconds(50))
+      try await Task.sleep(for: .milliseconds(20))
     }
   }
 

@@ -68,6 +68,32 @@ extension EndToEnd {
       #expect(nowhere.status == 73 && nowhere.linesButWarnings.count == 1, "\(nowhere.stderr)")
     }
 
+    /// The page of an evaluation job: made by it, made again, of a damaged folder.
+    @Test func evaluationJobsAreDescribed() throws {
+      let task = try SmallTask()
+      try task.replace("\"fern\"]", "\"<script>x</script> & fern\"]", in: "data/stripes/split.json")
+      let run = try task.train("run", ["limits.max_steps=4", "task=base-to-new"])
+      let job = task.folder.appendingPathComponent("job")
+      let outcome = try Program.run([
+        "evaluate", "-c", task.configuration.path, "--set", "task=base-to-new", "--checkpoint", "zero-shot",
+        run.url.path, "--output-dir", job.path,
+      ])
+      try #require(outcome.status == 0, "\(outcome.stderr)")
+      let file = job.appendingPathComponent("report.html")
+      let page = try Data(contentsOf: file)
+      let text = String(decoding: page, as: UTF8.self)
+      #expect(isWellFormed(text) && text.contains("<h1>2 models on 1 data set</h1>") && !text.contains("<script>x"))
+      #expect(text.contains("harmonic mean of base and new") && text.contains("Largest "))
+      try FileManager.default.removeItem(at: file)
+      let again = try Program.run(["report", job.path])
+      #expect(try again.status == 0 && Data(contentsOf: file) == page, "\(again.stderr)")
+
+      try task.replace("\"images\" : ", "\"images\" : 9", in: "job/results.json")
+      let damaged = try Program.run(["report", job.path])
+      #expect(damaged.status == 65 && damaged.stderr.contains("is nothing that an evaluation wrote"))
+      #expect(damaged.linesButWarnings.count == 1, "\(damaged.stderr)")
+    }
+
     private func isWellFormed(_ page: String) -> Bool { XMLParser(data: Data(page.utf8)).parse() }
   }
 }

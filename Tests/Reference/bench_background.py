@@ -1,7 +1,8 @@
 """Measures what evaluating checkpoints costs a training: beside it, between its epochs, and not at all.
 
-Each round trains the quickstart's model three times, in turn: without evaluations, with them on one rank more, and stopping
-for them after every epoch. Training has the same ranks each time, so weights must be equal to the byte, which is checked.
+Each round trains the quickstart's model five times, in turn: without evaluations, with them on one rank more, and stopping
+for them at every checkpoint; then, as a rank that evaluates could also train, without evaluations and stopping for them on all
+ranks. Where the same ranks train, weights must be equal to the byte, which is checked.
 Seconds are from when training begins to the end of its last epoch, and to the results, for which the last evaluation is
 waited for; images per second count the training images of the whole.
 Prints medians, and ratios within rounds, as Markdown. A measurement, not a test: run by hand, with one free core for each
@@ -24,6 +25,8 @@ WAYS = {
     "no evaluations": (0, []),
     "beside training": (1, ["evaluate.ranks=1"]),
     "stopping to evaluate": (0, ["evaluate.every_epochs={every}"]),
+    "no evaluations, all ranks train": (1, []),
+    "stopping to evaluate, all ranks train": (1, ["evaluate.every_epochs={every}"]),
 }
 
 
@@ -104,7 +107,8 @@ def main():
         for _ in range(arguments.rounds):
             rounds.append({name: bench.train(*way) for name, way in WAYS.items()})
             weights = [found.pop("weights") for found in rounds[-1].values()]
-            assert all(other == weights[0] for other in weights), "evaluations have changed the training"
+            same = weights[:3], weights[3:]
+            assert all(other == group[0] for group in same for other in group), "evaluations have changed the training"
     cores, busy = len(os.sched_getaffinity(0)), arguments.ranks + 1
     print(f"{arguments.ranks} ranks that train, {arguments.epochs} epochs, {arguments.rounds} rounds, medians; {cores} cores")
     if cores < busy:

@@ -187,17 +187,64 @@ def check_comparison(file: Path, comparison: Path) -> None:
     print(f"{file.name}: {len(found)} entries differ, as in {comparison.name}")
 
 
+def check_job(file: Path, job: Path, predictions_file: Path) -> None:
+    """The page of an evaluation job against predictions of single images."""
+    page = parse(file)
+    groups: dict[tuple, list[dict]] = {}
+    for line in predictions_file.read_text().splitlines():
+        record = json.loads(line)
+        groups.setdefault((record["checkpoint"], record["data_set"], record["set"]), []).append(record)
+    correct = {key: [r["prediction"] == r["label"] for r in records] for key, records in groups.items()}
+    share = {key: 100 * sum(hits) / len(hits) for key, hits in correct.items()}
+    expected = []
+    for key, records in groups.items():
+        untuned = share.get(("zero-shot", *key[1:])) if key[0] != "zero-shot" else None
+        top5 = 100 * sum(record["label"] in record["top5"] for record in records) / len(records)
+        change = None if untuned is None else share[key] - untuned
+        counts = [f"{len(records):,}", f"{sum(correct[key]):,}"]
+        expected.append([*key, *counts, percent(share[key]), percent(top5), percent(change, 2, True)])
+    found = [row[:7] + row[9:] for row in table(section(page, "Tests"))[1:]]
+    assert [row[:-1] for row in found] == [row[:-1] for row in expected], f"{found} is not {expected}"
+    assert all(float(a[-1] or 0) == float(b[-1] or 0) for a, b in zip(found, expected)), "changes differ"
+
+    with open(job / "classes.csv", newline="") as lines:
+        names = {(r["data_set"], r["set"], int(r["label"])): r["class"] for r in csv.DictReader(lines)}
+    images = Counter((*key, r["label"]) for key, records in groups.items() for r in records)
+    hits = Counter((*key, r["label"]) for key, records in groups.items() for r in records if r["prediction"] == r["label"])
+    classes = []
+    for key in groups:
+        for place in sorted(place for place in names if place[:2] == key[1:]):
+            count = images[*key, place[2]]
+            accuracy = 100 * hits[*key, place[2]] / count if count else None
+            classes.append([*key, names[place], f"{count:,}", percent(accuracy, 1)])
+    assert [row[:6] for row in table(section(page, "Classes"))[1:]] == classes, "classes differ"
+
+    wrong = Counter(
+        (*key, names[*key[1:], r["label"]], names[*key[1:], r["prediction"]])
+        for key, records in groups.items() for r in records if r["prediction"] != r["label"]
+    )
+    rows = table(section(page, "Confusions"))[1:]
+    assert rows and all(f"{wrong[tuple(row[:5])]:,}" == row[5] for row in rows), "confusions differ"
+    assert int(rows[0][5]) == max(count for key, count in wrong.items() if key[0] != "zero-shot")
+    numbers = 4 * len(expected) + 2 * len(classes) + len(rows)
+    print(f"{file.name}: one well-formed file of {file.stat().st_size:,} bytes, {numbers} numbers agree")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", type=Path)
     parser.add_argument("--run", type=Path, help="the run that the page is of")
     parser.add_argument("--comparison", type=Path, help="what skiptune compare printed of the page's runs")
+    parser.add_argument("--job", type=Path, help="the evaluation job that the page is of")
+    parser.add_argument("--predictions", type=Path, help="what that job predicted of single images")
     options = parser.parse_args()
+    if options.job:
+        check_job(options.page, options.job, options.predictions)
     if options.run:
         check_run(options.page, options.run)
     if options.comparison:
         check_comparison(options.page, options.comparison)
-    if not options.run and not options.comparison:
+    if not options.run and not options.comparison and not options.job:
         parse(options.page)
         print(f"{options.page.name}: one well-formed file of {options.page.stat().st_size:,} bytes")
 

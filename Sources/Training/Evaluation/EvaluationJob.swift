@@ -64,13 +64,20 @@ public struct EvaluationJob<Product: MatrixProduct> {
       for index in plan.weights.indices { try test(index, inputs, ledger, writer) }
       try cache.sayCounts(collectives)
     } catch var failure as Failure {
-      if failure.status != .internalError { _ = try? writer?.write() }
+      if failure.status != .internalError { _ = try? finish(writer, directory) }
       if failure.status == .requeue {
         failure.remedy = "start the same command again" + (plan.folder == nil ? "" : " to go on")
       }
       throw failure
     }
-    return try collectives.agree { try writer?.write() }
+    return try collectives.agree { try finish(writer, directory) }
+  }
+
+  /// Writes what is known, and the page of it.
+  private func finish(_ writer: JobWriter?, _ directory: JobDirectory?) throws -> JobResults? {
+    let results = try writer?.write()
+    if settings.output.report, let directory { report.describe(directory.url) }
+    return results
   }
 
   private func announce(_ ledger: EvaluationLedger?) {

@@ -1,4 +1,4 @@
-extension ReportPage {
+extension PageFrame {
   /// Colours for light and dark, and a layout for narrow and wide windows.
   static let style = """
     :root{--bg:#fff;--fg:#1f2328;--muted:#59636e;--rule:#d1d9e0;--card:#f6f8fa;--gain:#116329;--loss:#b42318;
