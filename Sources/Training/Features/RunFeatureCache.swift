@@ -41,6 +41,8 @@ final class RunFeatureCache {
   private var held: [FeatureEntry] = []
   /// By data set and test set, without a cache.
   private var scratch: [String: FeatureEntry] = [:]
+  /// What they may grow to together, within the budget.
+  private var scratchBytes = 0
   /// Test sets for which the ranks met to make one, in vain or not: the same on all ranks.
   private var asked: Set<String> = []
   /// Whether features of test images are worth keeping without a cache: another test will follow.
@@ -88,7 +90,8 @@ final class RunFeatureCache {
     if let folder { return features(of: prefix, views, .float32, in: folder, tests) }
     let description = description(prefix, prefix.stage, views, .float32)
     let name = "\(set.dataset.name) \(set.name)"
-    if keepsTests, asked.insert(name).inserted {
+    if keepsTests, asked.insert(name).inserted, description.fileSize <= settings.cacheBytes - scratchBytes {
+      scratchBytes += description.fileSize
       scratch[name] = try SharedScratch(collectives, settings.folder).make(description)
     }
     guard let entry = scratch[name], entry.description == description else { return nil }

@@ -31,7 +31,8 @@ struct FeatureSettings: Sendable {
     cache = try reader.optionalPath(
       "cache", "folder of a host's disk where features are kept for later epochs, tests and runs; default: not kept")
     let budget = try reader.number(
-      "cache_mb", default: 10_000, in: 0..., "MB that the files in features.cache may take together")
+      "cache_mb", default: 10_000, in: 0...,
+      "MB that the files in features.cache may take together, or without it those that a run keeps from test to test")
     cacheBytes = Int(min(budget * 1e6, 0x1p53))
   }
 
