@@ -114,6 +114,12 @@ let package = Package(
         "Planning", "Reporting",
       ]),
     module(
+      "MachineDiagnosis",
+      [
+        "Diagnostics", "Files", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Planning", "MachineBenchmark",
+        "Reporting",
+      ]),
+    module(
       "Training",
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "SkipTuning",
@@ -132,7 +138,7 @@ let package = Package(
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
         "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
-        "Protocols",
+        "Protocols", "MachineDiagnosis",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -201,6 +207,9 @@ let package = Package(
       "PlanningTests",
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "CLIPModel", "SkipTuning", "Planning"]),
     tests("MachineBenchmarkTests", ["Collectives", "Kernels", "MatrixBackends", "Planning", "MachineBenchmark"]),
+    tests(
+      "MachineDiagnosisTests",
+      ["Diagnostics", "Collectives", "Kernels", "MatrixBackends", "CLIPModel", "Planning", "MachineDiagnosis"]),
     tests(
       "EvaluationTests",
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Collectives", "CLIPModel", "Datasets", "Evaluation"]),

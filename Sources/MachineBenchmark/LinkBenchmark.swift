@@ -20,16 +20,30 @@ struct LinkBenchmark {
   /// The first rank of each host takes part; one pair at a time. Collective: all ranks call this in the same order.
   func measurePairs() throws -> [MachineReport.Pair] {
     let hosts = try collectives.allGather(Array(collectives.hostName.utf8)).map { String(decoding: $0, as: UTF8.self) }
-    return try Self.pairs(hosts).map { low, high in
-      try collectives.barrier()
+    return try measure(Self.pairs(hosts), patience: .infinity).map { low, high, link in
+      MachineReport.Pair(hosts: [hosts[low], hosts[high]], link: link)
+    }
+  }
+
+  /// The pairs of ranks, each with the lower one first; after `patience` seconds the rest is left out.
+  ///
+  /// Collective: all ranks call this in the same order, with the same pairs. The same on all ranks.
+  func measure(
+    _ pairs: [(Int, Int)], patience: Double
+  ) throws -> [(low: Int, high: Int, link: MachineProfile.Link)] {
+    let start = ContinuousClock.now
+    var measured: [(low: Int, high: Int, link: MachineProfile.Link)] = []
+    for (low, high) in pairs {
+      let waited = collectives.rank == 0 ? start.duration(to: .now) / .seconds(1) : 0
+      guard try collectives.allReduce(waited, .max) <= patience else { break }
       var link = [0.0, 0.0]
       if collectives.rank == low { link = try measure(with: high, decides: true) }
       if collectives.rank == high { _ = try measure(with: low, decides: false) }
       // Only the lower rank of the pair brings something else than zeros.
       try collectives.allReduce(&link, .sum)
-      return MachineReport.Pair(
-        hosts: [hosts[low], hosts[high]], link: MachineProfile.Link(latency: link[0], bandwidth: link[1]))
+      measured.append((low, high, MachineProfile.Link(latency: link[0], bandwidth: link[1])))
     }
+    return measured
   }
 
   /// Two ranks of the first host that has two, then first ranks of pairs of hosts: all of them, or of many hosts the

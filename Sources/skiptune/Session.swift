@@ -10,10 +10,13 @@ import Training
 /// A process that has joined the run: who it is, and what it computes and speaks with.
 struct Session {
   let collectives: any MessagePassing
-  let threads: Int
+  let threadPlan: ThreadPlan
   let console: ConsoleOutput
   let logDestination: LogDestination
   let log: Log
+
+  /// Threads that this rank computes with.
+  var threads: Int { threadPlan.threads }
 
   /// The products that all ranks compute with: bf16 only where every CPU of the run has arithmetic for it.
   ///
@@ -31,10 +34,13 @@ struct Session {
 
   /// Joins the run, does `body`, and ends all ranks alike.
   ///
-  /// Never returns: the process ends with 0, or with the status of the failure, which one rank speaks of.
-  static func run(logLevel: String, _ body: (Session) throws -> Void) throws -> Never {
+  /// Never returns: the process ends with 0, or with the status of the failure, which one rank speaks of. `deadline` is
+  /// what waits begin with.
+  static func run(
+    logLevel: String, deadline: Duration = .seconds(600), _ body: (Session) throws -> Void
+  ) throws -> Never {
     ProcessHeap.keepFreedMemory()
-    let collectives = try MPICollectives.initialize()
+    let collectives = try MPICollectives.initialize(deadline: deadline)
     let level = Result { try ConsoleLog.level(named: logLevel) }
     let console = ConsoleOutput.standardError()
     let destination = LogDestination(console)
@@ -49,7 +55,7 @@ struct Session {
       if let warning = plan.warning, collectives.nodeRank == 0 { log.warning("\(warning)") }
       try body(
         Session(
-          collectives: collectives, threads: plan.threads, console: console, logDestination: destination, log: log))
+          collectives: collectives, threadPlan: plan, console: console, logDestination: destination, log: log))
       try collectives.finalize()
       exit(ExitStatus.success.rawValue)
     } catch {

@@ -17,6 +17,7 @@ struct Skiptune: ParsableCommand {
     subcommands: [
       Train.self, Evaluate.self, Embed.self, Classify.self, DataCommand.self, CheckpointCommand.self, Config.self,
       Plan.self, Bench.self, ModelCommand.self, ProtocolCommand.self, Compare.self, Analyze.self, Report.self,
+      Doctor.self, Manual.self,
     ])
 
   static func main() {
