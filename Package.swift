@@ -9,6 +9,12 @@ let strict = Context.environment["SKIPTUNE_STRICT"] != nil
 let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
+/// What `skiptune --version` tells of the build, as launch/install says it; a quote would end the text.
+let buildFacts: [CSetting] =
+  Context.environment["SKIPTUNE_BUILD"].map { facts in
+    [.define("SKIPTUNE_BUILD", to: "\"\(facts.filter { $0 != "\"" && $0 != "\\" })\"")]
+  } ?? []
+
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
@@ -51,6 +57,7 @@ let package = Package(
     cModule("CDNNLShims", ["COneDNN"], linking: ["dnnl"]),
     cModule("CImageShims", ["CTurboJPEG", "CPNG"]),
     cModule("CKernels"),
+    .target(name: "CBuildFacts", cSettings: cSettings + buildFacts),
 
     // Foundations.
     module("Diagnostics"),
@@ -138,7 +145,7 @@ let package = Package(
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
         "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
-        "Protocols", "MachineDiagnosis",
+        "Protocols", "MachineDiagnosis", "CBuildFacts",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),

@@ -18,7 +18,9 @@ public struct Diagnosis<Product: MatrixProduct> {
   /// Seconds after which no more pairs are measured.
   var linkPatience = 4.0
 
-  /// A look at this rank's host and those of the others. `makeProduct` makes what a training would compute with.
+  /// A look at this rank's host and those of the others.
+  ///
+  /// `makeProduct` makes what a training would compute with.
   public init(
     _ collectives: any MessagePassing, threads: Int, software: RankFacts.Software,
     makeProduct: @escaping (Precision) -> Product

@@ -6,8 +6,9 @@ import Reporting
 public struct DiagnosisReport: Codable, Sendable, Equatable {
   /// Messages between two ranks.
   public struct Link: Codable, Sendable, Equatable {
-    /// The two ranks, and their hosts.
+    /// The two ranks.
     public var ranks: [Int]
+    /// Their hosts.
     public var hosts: [String]
     /// Seconds of a message of a few bytes.
     public var latency: Double
@@ -17,6 +18,7 @@ public struct DiagnosisReport: Codable, Sendable, Equatable {
 
   /// The clock of a host beside that of rank 0, in seconds.
   public struct Clock: Codable, Sendable, Equatable {
+    /// Whose clock it is.
     public var host: String
     /// By how much it is ahead.
     public var ahead: Double
@@ -37,8 +39,9 @@ public struct DiagnosisReport: Codable, Sendable, Equatable {
 
   /// By rank.
   public var ranks: [RankFacts]
-  /// Those that were measured, of so many pairs.
+  /// Those that were measured.
   public var links: [Link]
+  /// Pairs that should be measured.
   public var pairs: Int
   /// Of each host but rank 0's.
   public var clocks: [Clock]

@@ -1,7 +1,7 @@
 import Diagnostics
 
 /// Something that is wrong, and the remedy.
-public struct Finding: Codable, Sendable, Equatable {
+public struct Finding: Codable, Sendable, Hashable {
   /// How bad it is.
   public enum Severity: String, Codable, Sendable {
     /// A training would not run, or not end well.

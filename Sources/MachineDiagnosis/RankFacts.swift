@@ -73,11 +73,15 @@ public struct RankFacts: Codable, Sendable, Equatable {
   public var host: String
   /// Threads that the rank computes with.
   public var threads: Int
+  /// What it computes on.
   public var processor: Processor
+  /// What it has room in.
   public var memory: Memory
   /// Files and connections that the process may have open.
   public var openFiles: Int?
+  /// What it computes and speaks with.
   public var software: Software
+  /// What was measured.
   public var speed = Speed()
 }
 

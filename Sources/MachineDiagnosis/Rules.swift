@@ -11,7 +11,23 @@ struct Rules {
     let all =
       hosts.flatMap(processors) + hosts.flatMap(memory) + software + slowHosts(hosts) + hosts.flatMap(system)
       + links + clocks + (report.folder.map(folder) ?? [])
-    return all.filter { $0.severity == .error } + all.filter { $0.severity == .warning }
+    return Self.joined(all.filter { $0.severity == .error } + all.filter { $0.severity == .warning })
+  }
+
+  /// What is the same of several hosts is said once.
+  private static func joined(_ findings: [Finding]) -> [Finding] {
+    func withoutPlace(_ finding: Finding) -> Finding {
+      var finding = finding
+      finding.place = nil
+      return finding
+    }
+    return findings.map(withoutPlace).distinct().map { kind in
+      let places = findings.filter { withoutPlace($0) == kind }.compactMap(\.place)
+      var finding = kind
+      let more = places.count > 4 ? " and \(places.count - 4) more" : ""
+      finding.place = places.isEmpty ? nil : places.prefix(4).joined(separator: ", ") + more
+      return finding
+    }
   }
 }
 

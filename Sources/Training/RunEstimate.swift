@@ -12,9 +12,9 @@ extension TrainingRun {
     try settings.evaluation.ranks > 0 ? DividedRun(self).estimate() : estimateUndivided()
   }
 
-  /// Most bytes of memory of a rank, after judging everything; nil for methods without a forecast. Nothing is written.
+  /// Most bytes of memory of a rank, after judging everything; nil for methods without a forecast.
   ///
-  /// Counts all ranks as ranks that train. Collective: all ranks call this with the same settings.
+  /// Nothing is written. Counts all ranks as ranks that train. Collective: all ranks call this with the same settings.
   public func forecastMemory() throws -> Int? {
     let inputs = try judge().inputs
     guard let method = inputs.test.method else { return nil }

@@ -53,7 +53,7 @@ import Testing
     expect("4 threads, but the container or job gets the time of 2.0 CPUs") { report in
       for rank in 0..<2 { report.ranks[rank].processor.quota = 2 }
     }
-    expect("2 threads for 4 CPUs: the others stay idle", count: 2) { report in
+    expect("2 threads for 4 CPUs: the others stay idle") { report in
       for rank in 0..<4 { report.ranks[rank].threads = 1 }
     }
     expect("may run on 4 of 16 CPUs only") { report in
@@ -65,8 +65,8 @@ import Testing
 
   @Test func memory() {
     let need = DiagnosisReport.Need(name: "the run", bytesPerRank: 7 << 30)
-    expect("takes up to 15.0 GB on 2 ranks, of which 12.9 GB can be had", count: 2) { $0.needs = [need] }
-    expect("takes up to", .error, count: 2) {
+    expect("takes up to 15.0 GB on 2 ranks, of which 12.9 GB can be had") { $0.needs = [need] }
+    expect("takes up to", .error) {
       $0.needs = [DiagnosisReport.Need(name: "the run", bytesPerRank: 9 << 30)]
     }
     expect("takes up to", .error) { report in
@@ -108,6 +108,18 @@ import Testing
     expect("is in memory (tmpfs)") { $0.folder?.kind = "tmpfs" }
     expect("has 1.0 MB free") { $0.folder?.free = 1_000_000 }
     expect("takes 0.5 s to reach the disk") { $0.folder?.syncSeconds = 0.5 }
+  }
+
+  @Test func whatIsTheSameOfSeveralHostsIsSaidOnce() {
+    let findings = Self.findings { report in
+      report.ranks = (0..<6).map { number in
+        var rank = report.ranks[0]
+        (rank.rank, rank.node, rank.host, rank.memory.hugePages) = (number, number, "host\(number)", "never")
+        return rank
+      }
+    }
+    let hosts = findings.filter { $0.problem.hasPrefix("huge pages") }
+    #expect(hosts.map(\.place) == ["host0, host1, host2, host3 and 2 more"])
   }
 
   @Test func theFirstErrorDecidesTheStatus() {

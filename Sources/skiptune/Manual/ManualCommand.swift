@@ -13,7 +13,8 @@ struct Manual: ParsableCommand {
     guard let tool = try? JSONDecoder().decode(DescribedTool.self, from: description) else {
       throw Failure(.internalError, "the description of the command line has changed its form")
     }
-    print(ManualPage(tool.command, version: Skiptune.version).text, terminator: "")
+    let date = Date().formatted(.iso8601.year().month().day())
+    print(ManualPage(tool.command, version: Skiptune.version, date: date).text, terminator: "")
   }
 }
 

@@ -2,10 +2,12 @@
 struct ManualPage {
   private let command: DescribedCommand
   private let version: String
+  private let date: String
 
-  /// A page of a program; commands and options that help does not show are left out.
-  init(_ command: DescribedCommand, version: String) {
-    (self.command, self.version) = (command, version)
+  /// A page of a program of a version, made on a day such as `2026-01-31`; commands and options that help does not show are
+  /// left out.
+  init(_ command: DescribedCommand, version: String, date: String) {
+    (self.command, self.version, self.date) = (command, version, date)
   }
 
   /// The source of the page.
@@ -13,10 +15,10 @@ struct ManualPage {
     let name = command.commandName
     let lines =
       [
-        ".TH \(Self.quoted(name.uppercased())) 1 \"\" \(Self.quoted("\(name) \(version)")) \"User Commands\"",
+        ".TH \(Self.quoted(name.uppercased())) 1 \(date) \(Self.quoted("\(name) \(version)")) \"User Commands\"",
         ".SH NAME", Self.escaped("\(name) - \(Self.withoutFullStop(command.abstract ?? ""))"), ".SH SYNOPSIS",
         ".B \(Self.escaped(name))", ".I command", "[\\fIoption\\fR ...]", ".SH DESCRIPTION",
-      ] + paragraph(command.discussion) + [".SH COMMANDS"]
+      ] + paragraphs([command.discussion]) + [".SH COMMANDS"]
       + shown(command.subcommands).flatMap { sections($0, of: name) } + Self.closing
     return lines.map { $0 + "\n" }.joined()
   }
@@ -31,7 +33,7 @@ struct ManualPage {
     let inner = shown(command.subcommands)
     guard inner.isEmpty else { return inner.flatMap { sections($0, of: name) } }
     let arguments = (command.arguments ?? []).filter { $0.shouldDisplay && !isCommon($0) }
-    return [".SS \(Self.quoted(name))"] + paragraph(command.abstract) + paragraph(command.discussion)
+    return [".SS \(Self.quoted(name))"] + paragraphs([command.abstract, command.discussion])
       + arguments.flatMap(entry)
   }
 
@@ -59,13 +61,15 @@ struct ManualPage {
     return [".TP", title, Self.escaped(words.isEmpty ? "See above." : words)]
   }
 
-  private func paragraph(_ words: String?) -> [String] {
-    guard let words, !words.isEmpty else { return [] }
-    return words.split(separator: "\n").flatMap { [".PP", Self.escaped(String($0))] }
+  private func paragraphs(_ words: [String?]) -> [String] {
+    // Headings begin the first one themselves.
+    Array(
+      words.compactMap { $0 }.flatMap { $0.split(separator: "\n") }.flatMap { [".PP", Self.escaped(String($0))] }
+        .dropFirst())
   }
 
   private static let closing = [
-    ".SH FILES", ".PP",
+    ".SH FILES",
     "Settings are YAML files; \\fBskiptune config\\fR lists all of them, \\fBskiptune config \\-\\-explain\\fR \\fIkey\\fR tells of one.",
     ".SH EXIT STATUS", ".TP", "0", "Done.", ".TP", "64", "The command line or the configuration is wrong.", ".TP", "65",
     "Data are wrong.", ".TP", "66", "An input is missing.", ".TP", "70", "A defect, or ranks that lost each other.",
