@@ -2,15 +2,19 @@
 
 The slow rank is stopped and continued by signals, three quarters of the time stopped. Each round measures, on the same
 images, each rank alone (which gives the ideal time of both together), the shared queue, and a static division in which
-each rank is given one half at once. Prints medians and their ratios to the ideal as Markdown. A measurement, not a test:
-run by hand on a machine of at least two free cores. Uses Python's standard library alone.
+each rank is given one half at once. With --slow-disk a second data set lies on a disk of so many reads a second: a file system of its
+own behind a loop device that a cgroup throttles, mounted anew for each job so that nothing of it is cached; needs root and
+cgroup v1's blkio. Prints medians and their ratios to the ideal as Markdown. A measurement, not a test: run by hand on a
+machine of at least two free cores. Uses Python's standard library alone.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -78,11 +82,47 @@ def rank_process(rank: int, word: str):
     return None
 
 
+class SlowDisk:
+    """A file system with the quickstart's digits whose device serves so many reads a second."""
+
+    THROTTLE = Path("/sys/fs/cgroup/blkio/blkio.throttle.read_iops_device")
+
+    def __init__(self, folder: Path, reads: int):
+        self.image, self.place, self.device = folder / "disk.img", folder / "disk", None
+        self.place.mkdir()
+        copies = folder / "copies"
+        shutil.copytree(DATA, copies / "mnist")
+        # Pictures are smaller than a block: each costs a read of its own, and its inode's share of one.
+        with open(self.image, "wb") as file:
+            file.truncate(64 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-d", copies, self.image], check=True)
+        shutil.rmtree(copies)
+        found = subprocess.run(["losetup", "--find", "--show", self.image], check=True, capture_output=True, text=True)
+        self.device = found.stdout.strip()
+        subprocess.run(["mount", "-o", "ro,noatime", self.device, self.place], check=True)
+        number = os.stat(self.device).st_rdev
+        self.number = f"{os.major(number)}:{os.minor(number)}"
+        self.THROTTLE.write_text(f"{self.number} {reads}\n")
+
+    def forget(self):
+        """Leaves nothing of it in memory."""
+        subprocess.run(["umount", self.place], check=True)
+        subprocess.run(["blockdev", "--flushbufs", self.device], check=True)
+        subprocess.run(["mount", "-o", "ro,noatime", self.device, self.place], check=True)
+
+    def remove(self):
+        """Unmounts it and lifts the limit."""
+        self.THROTTLE.write_text(f"{self.number} 0\n")
+        subprocess.run(["umount", self.place], check=True)
+        subprocess.run(["losetup", "--detach", self.device], check=True)
+
+
 class Bench:
     """Jobs on one machine."""
 
     def __init__(self, program: Path, folder: Path, slow: float):
         self.program, self.folder, self.stopped, self.number = program, folder, 1 - slow, 0
+        self.disk, self.disk_images = None, 0
 
     def seconds(self, ranks: int, images: int, settings: list, slowed=None) -> float:
         """Seconds that a job needs for its images, as rank 0 says."""
@@ -91,14 +131,18 @@ class Bench:
         environment = dict(
             os.environ, OMP_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"
         )
-        fixed = [
-            f"data.root={DATA.parent}", "data.name=Digits", f"data.folder={DATA}",
-            f"data.split_file={write_data(self.folder, images)}", "task=all-classes", "limits.loader_threads=1",
-        ]
+        fixed = [f"data.root={DATA.parent}", "task=all-classes", "limits.loader_threads=1"]
+        datasets = [self.data_set("Digits", DATA, images)]
+        if self.disk:
+            self.disk.forget()
+            from_disk = max(1, self.disk_images * images // self.all_images)
+            datasets.append(self.data_set("DigitsOnDisk", self.disk.place / "mnist", from_disk))
+            images += from_disk
         command = ["mpirun", "-np", str(ranks), "--bind-to", "none", "--oversubscribe", str(self.program), "evaluate"]
         command += ["-c", str(REPOSITORY / "configs/quickstart/all-classes.yaml"), "--output-dir", str(output)]
         for setting in fixed + settings:
             command += ["--set", setting]
+        command += ["--datasets", *datasets]
         slowdown = Slowdown(lambda: rank_process(slowed, str(output)), self.stopped)
         if slowed is not None:
             slowdown.start()
@@ -111,6 +155,13 @@ class Bench:
         assert int(count.replace(",", "")) == images, done.stderr
         return int(minutes or 0) * 60 + float(value) / (1000 if unit == "ms" else 1)
 
+    def data_set(self, name: str, folder: Path, images: int) -> str:
+        """The configuration of a data set of some images."""
+        file = self.folder / f"{name}-{images}.yaml"
+        split = write_data(self.folder, images)
+        file.write_text(f"data: {{name: {name}, folder: {folder}, split_file: {split}}}\n")
+        return str(file)
+
 
 def main():
     """Measures in rounds."""
@@ -120,11 +171,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow", type=float, default=0.25, help="speed of the slow rank")
     parser.add_argument("--chunk-seconds", type=float, default=1.0, help="evaluate.chunk_seconds of the shared queue")
+    parser.add_argument("--slow-disk", type=int, default=0, help="reads a second of a disk with a second data set")
+    parser.add_argument("--disk-images", type=int, default=1500, help="images on that disk, each read once")
     arguments = parser.parse_args()
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as undo:
         bench = Bench(arguments.program.resolve(), Path(folder), arguments.slow)
         count, part = arguments.images, max(1, int(arguments.images * arguments.slow))
+        if arguments.slow_disk:
+            bench.disk, bench.disk_images = SlowDisk(Path(folder), arguments.slow_disk), arguments.disk_images
+            bench.all_images = count
+            undo.callback(bench.disk.remove)
         for _ in range(arguments.rounds):
             fast = bench.seconds(1, count, [])
             slow = bench.seconds(1, part, [], slowed=0) * count / part
