@@ -9,7 +9,7 @@ struct LinkBenchmark {
   let budget: Double
 
   /// Bytes of the messages that measure bandwidth.
-  private static let longMessage = 4 << 20
+  var longMessage = 4 << 20
   /// Exchanges of a few bytes that are timed together.
   private static let shortMessages = 50
   /// Most pairs of hosts that are measured.
@@ -68,8 +68,8 @@ struct LinkBenchmark {
   /// Latency and bandwidth to a peer; the deciding rank says in the first byte of each message whether it is the last.
   private func measure(with peer: Int, decides: Bool) throws -> [Double] {
     let short = try median(bytes: 8, times: Self.shortMessages, with: peer, decides: decides)
-    let long = try median(bytes: Self.longMessage, times: 1, with: peer, decides: decides)
-    return [short, Double(Self.longMessage) / max(1e-9, long - short)]
+    let long = try median(bytes: longMessage, times: 1, with: peer, decides: decides)
+    return [short, Double(longMessage) / max(1e-9, long - short)]
   }
 
   /// Median seconds of an exchange, of which `times` are timed together.

@@ -10,8 +10,10 @@ package struct QuickBenchmark {
   private let collectives: any MessagePassing
   private let budget: Double
 
-  /// Features of this many rows are multiplied.
-  package static var rows: Int { 512 }
+  /// Features of this many rows are multiplied: few enough for some seconds on a CPU without wide vectors.
+  package static var rows: Int { 256 }
+  /// Bytes of a message that measures bandwidth: a second on a link of 8 Mbit/s.
+  private static var longMessage: Int { 1 << 20 }
   /// Bytes that the measurement of memory takes.
   package static var memoryBytes: Int { 3 * (64 << 20) }
 
@@ -46,7 +48,7 @@ package struct QuickBenchmark {
   ///
   /// Collective: all ranks call this in the same order. The same on all ranks.
   package func links(patience: Double) throws -> [(low: Int, high: Int, link: MachineProfile.Link)] {
-    try LinkBenchmark(collectives: collectives, budget: budget / 4)
+    try LinkBenchmark(collectives: collectives, budget: budget / 4, longMessage: Self.longMessage)
       .measure(Self.pairs(nodes: collectives.nodes), patience: patience)
   }
 

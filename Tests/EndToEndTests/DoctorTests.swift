@@ -58,10 +58,11 @@ extension EndToEnd {
     @Test(arguments: [
       (["config", "--explain", "model.pth"], "did you mean model.path?"),
       (["config", "--explain", "start_layr"], "did you mean method.start_layer?"),
+      (["doctor", "--set", "seed=1"], "give that with -c, too"),
       (["config", "--explain", "qqqqqqqq"], "there is no setting qqqqqqqq"),
       (["config", "--set", "seed=1"], "--explain"),
     ])
-    func whatCannotBeExplainedIsAUsageError(arguments: [String], words: String) throws {
+    func whatDoesNotGoTogetherIsAUsageError(arguments: [String], words: String) throws {
       let outcome = try Program.run(arguments)
       #expect(outcome.status == 64 && outcome.stderr.contains(words), "\(outcome.stderr)")
     }

@@ -34,6 +34,12 @@ struct Doctor: ParsableCommand {
   /// A rank that is lost should be missed soon.
   private static let deadline = Duration.seconds(60)
 
+  func validate() throws {
+    guard settings.overrides.isEmpty || !settings.files.isEmpty else {
+      throw ValidationError("--set changes the run of a configuration: give that with -c, too")
+    }
+  }
+
   func run() throws {
     try Session.run(logLevel: "error", deadline: Self.deadline) { session in
       let isSpeaker = session.collectives.rank == 0
