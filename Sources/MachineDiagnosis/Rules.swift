@@ -43,7 +43,8 @@ extension Rules {
     if cpus > 0, threads > cpus {
       findings.append(
         .warning(
-          first.host, "\(counted(ranks.count, "rank")) compute with \(threads) threads on \(counted(cpus, "CPU"))",
+          first.host,
+          "\(counted(ranks.count, "rank")) compute\(ranks.count == 1 ? "s" : "") with \(threads) threads on \(counted(cpus, "CPU"))",
           "start fewer ranks or lower OMP_NUM_THREADS; if mpirun binds them, try --bind-to none"))
     } else if Double(threads) > quota + 0.5 {
       findings.append(
