@@ -139,13 +139,25 @@ let package = Package(
         "Diagnostics", "Files", "StrictJSON", "Kernels", "Collectives", "Configuration", "Datasets", "ShardFiles",
         "Checkpoints", "Reporting", "Evaluation", "Training",
       ]),
+    module(
+      "Sweeps",
+      [
+        "Diagnostics", "Files", "StrictJSON", "Configuration", "Datasets", "Planning",
+        "Reporting", "Evaluation", "HTMLReport", "Training",
+      ]),
+    module(
+      "SweepExecution",
+      [
+        "Diagnostics", "Files", "StrictJSON", "Kernels", "Collectives", "Configuration", "Reporting", "RunRecords",
+        "Training", "Sweeps",
+      ]),
     .executableTarget(
       name: "skiptune",
       dependencies: [
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
         "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
-        "Protocols", "MachineDiagnosis", "CBuildFacts",
+        "Protocols", "Sweeps", "SweepExecution", "MachineDiagnosis", "CBuildFacts",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -208,7 +220,7 @@ let package = Package(
       "TorchArchivesTests", ["Diagnostics", "Files", "Tensors", "Safetensors", "RestrictedPickle", "TorchArchives"]),
     tests("EventFilesTests", ["Diagnostics", "EventFiles"]),
     tests("RunRecordsTests", ["Diagnostics", "RunRecords"]),
-    tests("HTMLReportTests", ["RunRecords", "HTMLReport"]),
+    tests("HTMLReportTests", ["Reporting", "RunRecords", "HTMLReport"]),
     tests("ReportingTests", ["Diagnostics", "Reporting"]),
     tests(
       "PlanningTests",
@@ -227,8 +239,9 @@ let package = Package(
         "Datasets", "Configuration", "Reporting", "Evaluation", "Training", "Safetensors", "ShardFiles", "Checkpoints",
         "StrictJSON",
       ]),
-    tests("ProtocolsTests", ["Diagnostics", "Collectives", "MatrixBackends", "Reporting", "Training", "Protocols"]),
-    tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors"]),
+    tests("SweepsTests", ["Diagnostics", "Files", "Configuration", "Reporting", "Training", "Sweeps"]),
+    tests("SweepExecutionTests", ["Diagnostics", "Sweeps", "SweepExecution"]),
+    tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "Sweeps"]),
   ],
   swiftLanguageModes: [.v6]
 )

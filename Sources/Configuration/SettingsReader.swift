@@ -60,6 +60,9 @@ public final class SettingsReader {
   /// Whether the configuration mentions the key with a value, whatever that is.
   public func isGiven(_ key: String) -> Bool { mapping?[key].map { !$0.isNull } ?? false }
 
+  /// The keys of this section, as the configuration has them.
+  public var givenKeys: [String] { mapping?.keys ?? [] }
+
   /// Notes a problem unless `condition` holds: a rule that joins several settings.
   ///
   /// Not checked while settings are only listed, nor after an earlier problem, when values may be placeholders.
@@ -91,6 +94,12 @@ public final class SettingsReader {
     try state.checkUnknownKeys()
     if let failure = state.summary() { throw failure }
     return ResolvedConfiguration(settings: state.settings, sections: state.sections)
+  }
+
+  /// Declares a key without a rule, and returns what is there.
+  func undeclared(_ key: String) -> ConfigurationNode? {
+    state.declareSetting(checkedPath(key), key, in: path)
+    return mapping?[key]
   }
 
   // MARK: The one way to read a setting

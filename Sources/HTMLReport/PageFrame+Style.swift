@@ -26,7 +26,7 @@ extension PageFrame {
     .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:14px 24px}
     figure{margin:0;min-width:0}figcaption{font-weight:600;font-size:.95rem}
     svg{display:block;width:100%;height:auto;max-width:560px}svg text{fill:var(--muted);font-size:12px}
-    svg .grid{stroke:var(--rule);stroke-width:1}
+    svg .grid{stroke:var(--rule);stroke-width:1}svg text.halo{paint-order:stroke;stroke:var(--bg);stroke-width:4px}
     .line{fill:none;stroke-width:2;stroke-linejoin:round}.line.faint{stroke-width:1;opacity:.35}
     .line.dashed{stroke-dasharray:6 4}
     .line.c0{stroke:var(--c0)}.line.c1{stroke:var(--c1)}.line.c2{stroke:var(--c2)}.line.c3{stroke:var(--c3)}

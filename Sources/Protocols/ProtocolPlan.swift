@@ -53,7 +53,8 @@ public struct ProtocolPlan: Sendable {
     folder = base.folder
     settings = base.protocolSettings
     try judge(base)
-    let configuration = PlannedConfiguration(files: files, overrides: overrides)
+    let configuration = PlannedConfiguration(
+      files: files, overrides: overrides, place: "protocol.data_sets")
     if kind.hasTargets, base.testsZeroShot {
       for target in settings.targets { try addTest(on: target, of: nil, configuration) }
     }

@@ -15,7 +15,7 @@ final class FolderLock: Sendable {
     guard descriptor >= 0 else {
       throw Failure.system(.cannotCreate, "the folder cannot be written to", folder.path)
     }
-    if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
+    guard Self.lock(descriptor) else {
       close(descriptor)
       throw Failure(
         .cannotCreate, at: folder.path, "another process works on \(what)",
@@ -24,4 +24,21 @@ final class FolderLock: Sendable {
   }
 
   deinit { close(descriptor) }
+
+  /// Takes the lock unless another process holds it for longer than a look takes.
+  private static func lock(_ descriptor: Int32) -> Bool {
+    for _ in 0..<10 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK { return true }
+      usleep(20_000)
+    }
+    return false
+  }
+
+  /// Whether a process holds the lock of a folder.
+  static func isHeld(_ folder: URL, marker: String) -> Bool {
+    let descriptor = open(folder.appendingPathComponent(marker).path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  }
 }

@@ -46,6 +46,9 @@ public final class RunDirectory: Sendable {
     FileManager.default.fileExists(atPath: folder.appendingPathComponent(completed).path)
   }
 
+  /// Whether a process works on the run in a folder, as far as the file system tells.
+  package static func isInUse(_ folder: URL) -> Bool { FolderLock.isHeld(folder, marker: marker) }
+
   /// The file or folder of that name within the run.
   public func file(_ name: String) -> URL { url.appendingPathComponent(name) }
 

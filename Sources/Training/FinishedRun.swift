@@ -19,7 +19,7 @@ package enum FinishedRun {
       ConfigurationSource(files: [folder.appendingPathComponent("config.resolved.yaml")]))
     var differences = RunIdentity(resolved, []).differences(from: RunIdentity(former.resolved, []).json)
     // A run may go on with another limit, but one that has ended at a limit is another result.
-    for key in ["limits.max_steps", "limits.patience", "evaluate.tuned"] {
+    for key in ["limits.max_steps", "limits.patience", "evaluate.tuned", "evaluate.split"] {
       let values = [former.resolved, resolved].map { $0.settings.first { $0.key == key }?.value.yaml ?? "" }
       if values[0] != values[1] { differences.append(RunDifference(key: key, former: values[0], current: values[1])) }
     }
@@ -39,6 +39,12 @@ extension RunSettings {
 
   /// Whether checkpoints are saved, with which others can test the tuned weights.
   package var savesCheckpoints: Bool { checkpoint.isEnabled }
+
+  /// Ranks that evaluate beside those that train.
+  package var evaluatingRanks: Int { evaluation.ranks }
+
+  /// Epochs of training.
+  package var epochs: Int { optimizer.epochs }
 
   /// The word of `method.kind`.
   package var methodName: String { method.kind.rawValue }

@@ -23,7 +23,7 @@ struct RunInputs: Sendable {
     test = try TestInputs(settings, task, model)
     (training, shots) = try Self.trainingPart(of: test.whole, settings)
     order = settings.batch.order ?? .published(shots: shots, groupSize: settings.batch.groupSize)
-    try Self.judge(settings, test.model, classCount: training.classNames.count)
+    try Self.judge(settings, depth: test.model.depth, classCount: training.classNames.count)
     prompts =
       try test.method?.prompts(training.classNames, test.prompter) ?? test.prompter.prompts(training.classNames)
     trainingTransform = ImageTransform(test.preprocessing, augmentation: settings.augmentation.augmentation)
@@ -39,6 +39,13 @@ struct RunInputs: Sendable {
   ///
   /// Throws where no batch can be filled.
   func plan(_ settings: RunSettings, epoch: Int) throws -> [[Int]] {
+    try Self.plan(settings, training, globalBatch: globalBatch, order: order, epoch: epoch)
+  }
+
+  /// The same of some training images.
+  static func plan(
+    _ settings: RunSettings, _ training: Dataset, globalBatch: Int, order: BatchOrder, epoch: Int
+  ) throws -> [[Int]] {
     do {
       return try EpochPlan(
         labels: training.train.map(\.label), globalBatchSize: globalBatch, order: order,
@@ -70,7 +77,7 @@ struct RunInputs: Sendable {
     return size
   }
 
-  private static func trainingPart(of dataset: Dataset, _ settings: RunSettings) throws -> (Dataset, shots: Int?) {
+  static func trainingPart(of dataset: Dataset, _ settings: RunSettings) throws -> (Dataset, shots: Int?) {
     guard !dataset.train.isEmpty else {
       throw Failure(
         .missingInput, at: "data.name", "\(dataset.name) has no training images here",
@@ -80,14 +87,13 @@ struct RunInputs: Sendable {
     return (try choice.dataset.subset(settings.task.trainingSubset), choice.shots)
   }
 
-  private static func judge(
-    _ settings: RunSettings, _ model: CLIP, classCount: Int
-  ) throws {
-    guard !settings.method.usesStartLayer || settings.method.startLayer <= model.depth else {
+  /// Throws where a start layer or a mask does not go with a model of so many blocks and a task of so many classes.
+  static func judge(_ settings: RunSettings, depth: Int, classCount: Int) throws {
+    guard !settings.method.usesStartLayer || settings.method.startLayer <= depth else {
       throw Failure(
         .usage, at: "method.start_layer",
-        "start layer \(settings.method.startLayer) lies beyond the model's \(model.depth) blocks",
-        remedy: "choose 0 (train all blocks) to \(model.depth) (train only the heads)")
+        "start layer \(settings.method.startLayer) lies beyond the model's \(depth) blocks",
+        remedy: "choose 0 (train all blocks) to \(depth) (train only the heads)")
     }
     if let mask = settings.method.mask, mask.count != classCount {
       throw Failure(

@@ -27,15 +27,18 @@ public enum StopSignal {
   }
 
   /// Whether this process was asked to stop; other ranks may know nothing of it.
-  static var isRequested: Bool { isRaised.load(ordering: .relaxed) }
+  package static var isRequested: Bool { isRaised.load(ordering: .relaxed) }
 
   /// Throws the failure that ends a run in good order if this process was asked to stop.
   static func check() throws {
     if isRequested { throw failure }
   }
 
+  /// Raises the flag as a signal would, where another process of the job has got one.
+  package static func request() { set(true) }
+
   /// What a stopped run ends with.
-  static var failure: Failure {
+  package static var failure: Failure {
     Failure(.requeue, "stopped by a signal", remedy: "start it again with --resume auto, the default, to go on")
   }
 

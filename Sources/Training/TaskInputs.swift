@@ -24,7 +24,21 @@ struct TaskInputs: Sendable {
     template = location.promptTemplate
     tokenizer = try CLIPTokenizer(weights.source, weights.configuration)
     try weights.configuration.judge(tokenizer, place: weights.source.name)
-    method = try settings.method.makeMethod(
+    method = try Self.method(settings, whole, tokenizer)
+  }
+
+  /// The same model and data set, trained as `settings` say.
+  ///
+  /// Throws `Failure` where the method does not go with them.
+  init(_ settings: RunSettings, like other: TaskInputs) throws {
+    (weights, whole, template, tokenizer) = (other.weights, other.whole, other.template, other.tokenizer)
+    method = try Self.method(settings, whole, tokenizer)
+  }
+
+  private static func method(
+    _ settings: RunSettings, _ whole: Dataset, _ tokenizer: CLIPTokenizer
+  ) throws -> (any TrainingMethod)? {
+    try settings.method.makeMethod(
       classCount: whole.subset(settings.task.trainingSubset).classNames.count, tokenizer, seed: UInt64(settings.seed),
       task: settings.task)
   }

@@ -40,13 +40,26 @@ struct TestInputs: Sendable {
     }
     preprocessing = try ImagePreprocessing(task.weights.source, imageSize: model.configuration.imageSize)
     sets = try settings.task.testSubsets.map { subset in
-      let part = try whole.subset(subset)
+      let part = try Self.measured(whole.subset(subset), settings.evaluation.split)
       return TestSet(
         name: subset.rawValue, dataset: part,
         prompts: try (testers.isEmpty ? [prompter] : testers).map { try $0.prompts(part.classNames) },
         methodPrompts: try method?.prompts(part.classNames, prompter) ?? [])
     }
     (self.whole, self.model, self.method, self.prompter, template) = (whole, model, method, prompter, task.template)
+  }
+
+  /// The data set with what accuracy is measured on as its list of test images.
+  private static func measured(_ dataset: Dataset, _ split: EvaluationSettings.Split) throws -> Dataset {
+    guard split == .validation else { return dataset }
+    guard !dataset.validation.isEmpty else {
+      throw Failure(
+        .missingInput, at: "evaluate.split", "\(dataset.name) has no validation images",
+        remedy: "set evaluate.split to test, or give the data set a validation list")
+    }
+    var dataset = dataset
+    dataset.test = dataset.validation
+    return dataset
   }
 
   /// How test images become the model's input.

@@ -84,7 +84,7 @@ struct TrainingLoop<Product: MatrixProduct> {
     try checkpoints.save(outcome.progress)
     try checkpoints.complete()
     do {
-      try evaluations.evaluate(at: outcome.position)
+      try evaluations.evaluate(at: outcome.position, loss: outcome.progress.loss)
     } catch let failure as Failure where failure.status == .requeue {
       try stop(outcome)
     }

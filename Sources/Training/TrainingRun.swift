@@ -30,6 +30,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     private let traceFile: URL?
     /// Whether the process does more after a run that failed, so that the run must leave nothing under way.
     package var goesOnAfterFailure = false
+    /// Where others say whether training goes on; nil where nobody does.
+    package var rungs: TrainingRungs?
     /// Where tests make the writing of checkpoints fail.
     var checkpointFaults = FaultPoints.none
 

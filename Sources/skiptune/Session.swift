@@ -10,13 +10,10 @@ import Training
 /// A process that has joined the run: who it is, and what it computes and speaks with.
 struct Session {
   let collectives: any MessagePassing
-  let threadPlan: ThreadPlan
+  let threads: Int
   let console: ConsoleOutput
   let logDestination: LogDestination
   let log: Log
-
-  /// Threads that this rank computes with.
-  var threads: Int { threadPlan.threads }
 
   /// The products that all ranks compute with: bf16 only where every CPU of the run has arithmetic for it.
   ///
@@ -55,7 +52,7 @@ struct Session {
       if let warning = plan.warning, collectives.nodeRank == 0 { log.warning("\(warning)") }
       try body(
         Session(
-          collectives: collectives, threadPlan: plan, console: console, logDestination: destination, log: log))
+          collectives: collectives, threads: plan.threads, console: console, logDestination: destination, log: log))
       try collectives.finalize()
       exit(ExitStatus.success.rawValue)
     } catch {

@@ -20,8 +20,8 @@ struct Skiptune: ParsableCommand {
     version: versionAndBuild,
     subcommands: [
       Train.self, Evaluate.self, Embed.self, Classify.self, DataCommand.self, CheckpointCommand.self, Config.self,
-      Plan.self, Bench.self, ModelCommand.self, ProtocolCommand.self, Compare.self, Analyze.self, Report.self,
-      Doctor.self, Manual.self,
+      Plan.self, Bench.self, ModelCommand.self, ProtocolCommand.self, SweepCommand.self, Compare.self, Analyze.self,
+      Report.self, Doctor.self, Manual.self,
     ])
 
   static func main() {

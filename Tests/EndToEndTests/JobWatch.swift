@@ -17,6 +17,15 @@ enum JobWatch {
     process(mentioning: path) { strings("/proc/\($0)/environ").contains("OMPI_COMM_WORLD_RANK=\(rank)") }
   }
 
+  /// Kills all processes at once whose command line mentions a path, launchers too.
+  static func killAll(mentioning path: String) {
+    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    for process in processes.compactMap({ pid_t($0) }).sorted() where strings("/proc/\(process)/cmdline").contains(path)
+    {
+      kill(process, SIGKILL)
+    }
+  }
+
   /// The oldest process of a program whose command line mentions a path.
   static func process(named name: String, mentioning path: String) -> pid_t? {
     process(mentioning: path) { (try? String(contentsOfFile: "/proc/\($0)/comm", encoding: .utf8)) == name + "\n" }

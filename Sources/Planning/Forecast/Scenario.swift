@@ -95,7 +95,7 @@ public struct Scenario: Sendable {
   }
 
   /// First trained block; 0 where all are.
-  var startLayer: Int { if case .skipTuning(let layer, _) = method { layer } else { 0 } }
+  public var startLayer: Int { if case .skipTuning(let layer, _) = method { layer } else { 0 } }
 
   var trainsEmbeddings: Bool { method == .fullFineTuning }
 

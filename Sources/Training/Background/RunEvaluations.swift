@@ -17,6 +17,7 @@ final class RunEvaluations {
   private let report: RunReport
   private let directory: CheckpointDirectory
   private let testHere: TestHere?
+  private let rungs: TrainingRungs?
   /// On rank 0 of a divided run.
   private let office: EvaluationOffice?
   /// On rank 0, once the run has begun.
@@ -26,10 +27,10 @@ final class RunEvaluations {
 
   init(
     _ settings: RunSettings, _ directory: CheckpointDirectory, _ collectives: any MessagePassing, report: RunReport,
-    office: EvaluationOffice?, testHere: TestHere?
+    office: EvaluationOffice?, testHere: TestHere?, rungs: TrainingRungs? = nil
   ) {
     (self.settings, self.directory, self.collectives) = (settings, directory, collectives)
-    (self.report, self.office, self.testHere) = (report, office, testHere)
+    (self.report, self.office, self.testHere, self.rungs) = (report, office, testHere, rungs)
   }
 
   /// Takes up what an earlier start of the run has found, and what it did not get to.
@@ -37,7 +38,7 @@ final class RunEvaluations {
     try collectives.agree {
       guard let file = report.file(EvaluationHistory.name) else { return }
       let isOld = FileManager.default.fileExists(atPath: file.path)
-      guard settings.evaluation.evaluatesCheckpoints || isOld else { return }
+      guard settings.evaluation.evaluatesCheckpoints || rungs != nil || isOld else { return }
       let history = try EvaluationHistory(file, upTo: step, settings.checkpoint, patience: settings.limits.patience)
       self.history = history
       history.evaluations.forEach { $0.records.forEach(report.record) }
@@ -108,12 +109,30 @@ final class RunEvaluations {
   /// Whether training is to stop here for an evaluation.
   func isDue(at position: TrainingPosition) -> Bool {
     let every = settings.evaluation.everyEpochs
-    return testHere != nil && every > 0 && position.batch == 0 && position.epoch > 0
-      && position.epoch.isMultiple(of: every)
+    guard testHere != nil, position.batch == 0, position.epoch > 0 else { return false }
+    return every > 0 && position.epoch.isMultiple(of: every) || isRung(position)
+  }
+
+  private func isRung(_ position: TrainingPosition) -> Bool {
+    position.batch == 0 && rungs?.epochs.contains(position.epoch) == true
   }
 
   /// Evaluates the state after `position`, for which a checkpoint was saved, unless that is done.
-  func evaluate(at position: TrainingPosition) throws {
+  ///
+  /// Throws the same `Failure(.requeue)` on all ranks where training is not to go on from a rung.
+  func evaluate(at position: TrainingPosition, loss: Double?) throws {
+    try evaluateOnce(at: position)
+    guard let rungs, isRung(position) else { return }
+    let goesOn = try collectives.agree {
+      try history?.evaluations.first { $0.step == position.step }.map { try rungs.goesOn(RungResult($0, loss: loss)) }
+        ?? true
+    }
+    guard try collectives.allReduce(goesOn ? 1 : 0 as Int64, .min) == 1 else {
+      throw Failure(.requeue, "stopped after \(position.epoch) epochs: others are better")
+    }
+  }
+
+  private func evaluateOnce(at position: TrainingPosition) throws {
     guard let testHere else { return }
     let settled: Int64 = history?.isSettled(position.step) == true ? 1 : 0
     guard try collectives.allReduce(settled, .max) == 0 else { return }

@@ -10,7 +10,14 @@ struct EvaluationSettings: Sendable {
     case fail, skip
   }
 
+  /// The list of the data set that accuracy is measured on.
+  enum Split: String, Sendable, CaseIterable {
+    case test
+    case validation = "val"
+  }
+
   var batchSize: Int
+  var split: Split
   var zeroShot: Bool
   var tuned: Bool
   /// Prompts whose mean features describe a class; none for the prompt of the data.
@@ -27,6 +34,10 @@ struct EvaluationSettings: Sendable {
   init(_ reader: SettingsReader) throws {
     batchSize = try reader.integer(
       "batch_size", default: 32, in: 1...4096, "images of each rank that pass the model together")
+    split = try reader.choice(
+      "split", default: Split.test,
+      "images that accuracy is measured on: the test list of the data set, or the validation list (val), to choose settings by"
+    )
     zeroShot = try reader.boolean("zero_shot", default: true, "whether the untuned model is tested first")
     tuned = try reader.boolean("tuned", default: true, "whether the tuned model is tested at the end")
     templates = try reader.strings(

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Protocols
+@testable import Evaluation
 
 @Suite struct SeedStatisticsTests {
   /// Printed tables of Student's distribution, to their last digit.

@@ -1,16 +1,16 @@
 import Foundation
 
 /// What some values, one per seed, say of the value for any seed.
-struct SeedStatistics: Equatable, Sendable {
-  let count: Int
-  let mean: Double
+package struct SeedStatistics: Equatable, Sendable {
+  package let count: Int
+  package let mean: Double
   /// Sample standard deviation, over n - 1; nil for a single value.
-  let deviation: Double?
+  package let deviation: Double?
   /// Half the width of the 95 % interval of the mean by Student's t; nil for a single value.
-  let interval: Double?
+  package let interval: Double?
 
   /// Of at least one value.
-  init(_ values: [Double]) {
+  package init(_ values: [Double]) {
     precondition(!values.isEmpty, "statistics of nothing")
     count = values.count
     let mean = values.reduce(0, +) / Double(values.count)

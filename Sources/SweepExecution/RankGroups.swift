@@ -1,0 +1,43 @@
+import Diagnostics
+
+/// How the ranks of a world are divided into groups, each of which runs a trial at a time.
+struct RankGroups: Equatable {
+  /// Consecutive ranks of each group that works.
+  private(set) var working: [Range<Int>]
+  /// Ranks that are too few for a group.
+  let idle: Range<Int>
+
+  /// Groups of equal size; what is left of the ranks is one more, smaller group where `usesAllRanks`.
+  ///
+  /// Throws `Failure(.usage)` where there is not one group.
+  init(worldSize: Int, ranksPerTrial: Int, usesAllRanks: Bool) throws {
+    let count = worldSize / ranksPerTrial
+    guard count > 0 || usesAllRanks else {
+      throw Failure(
+        .usage, at: "ranks_per_trial", "\(ranksPerTrial) ranks run a trial, and there are \(worldSize)",
+        remedy: "start at least \(ranksPerTrial) ranks, lower ranks_per_trial, or give --use-all-ranks")
+    }
+    working = (0..<count).map { $0 * ranksPerTrial..<($0 + 1) * ranksPerTrial }
+    let rest = count * ranksPerTrial..<worldSize
+    if usesAllRanks, !rest.isEmpty { working.append(rest) }
+    idle = usesAllRanks ? worldSize..<worldSize : rest
+  }
+
+  /// The group of a rank, its number, and whether it works.
+  func group(of rank: Int) -> (ranks: Range<Int>, number: Int, works: Bool) {
+    if let number = working.firstIndex(where: { $0.contains(rank) }) { return (working[number], number, true) }
+    return (idle, working.count, false)
+  }
+
+  /// `3 groups of 2 ranks`, and what is left.
+  var words: String {
+    let sizes = Set(working.map(\.count)).sorted(by: >)
+    let groups = sizes.map { size in
+      let count = working.count { $0.count == size }
+      return "\(count) \(count == 1 ? "group" : "groups") of \(size) \(size == 1 ? "rank" : "ranks")"
+    }
+    return groups.joined(separator: " and ")
+      + (idle.isEmpty
+        ? "" : "; \(idle.count) \(idle.count == 1 ? "rank is" : "ranks are") left over and idle (--use-all-ranks)")
+  }
+}
