@@ -83,6 +83,7 @@ let package = Package(
 
     // Checkpoints.
     module("ShardFiles", ["Diagnostics", "Files", "Tensors", "CKernels", "CZstd", "CXXHash"]),
+    module("FeatureCache", ["Diagnostics", "Files", "ShardFiles"]),
     module("Checkpoints", ["Diagnostics", "Files", "Tensors", "StrictJSON", "Collectives", "ShardFiles"]),
 
     // The model and the method: they never see a rank, a file of images or a clock.
@@ -110,7 +111,7 @@ let package = Package(
       ["Diagnostics", "StrictJSON", "Collectives", "ShardFiles", "Datasets", "Reporting"]),
     module(
       "Evaluation",
-      ["Diagnostics", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "Datasets"]),
+      ["Diagnostics", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "SkipTuning", "Datasets"]),
     module(
       "Planning",
       ["Diagnostics", "Files", "StrictJSON", "Kernels", "CLIPModel", "SkipTuning", "Reporting"]),
@@ -132,6 +133,7 @@ let package = Package(
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "SkipTuning",
         "Optimization", "GradientExchange", "Datasets", "Configuration", "Reporting", "Evaluation", "Safetensors",
         "ShardFiles", "Checkpoints", "StrictJSON", "TunedModels", "EventFiles", "HTMLReport", "RunRecords", "Planning",
+        "FeatureCache",
       ]),
     module(
       "Protocols",
@@ -157,7 +159,7 @@ let package = Package(
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
         "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
-        "Protocols", "Sweeps", "SweepExecution", "MachineDiagnosis", "CBuildFacts",
+        "Protocols", "Sweeps", "SweepExecution", "FeatureCache", "MachineDiagnosis", "CBuildFacts",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -194,6 +196,7 @@ let package = Package(
     tests("CollectivesTests", ["Diagnostics", "Tensors", "Collectives"]),
     tests("CoordinationTests", ["Diagnostics", "Collectives", "Coordination"]),
     tests("GradientExchangeTests", ["Diagnostics", "Tensors", "Kernels", "Collectives", "GradientExchange"]),
+    tests("FeatureCacheTests", ["Diagnostics", "Files", "ShardFiles", "FeatureCache"]),
     tests("ShardFilesTests", ["Diagnostics", "Files", "Tensors", "CKernels", "CXXHash", "ShardFiles"]),
     tests(
       "CheckpointsTests",
@@ -237,7 +240,7 @@ let package = Package(
       [
         "Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Collectives", "CLIPModel", "SkipTuning", "Optimization",
         "Datasets", "Configuration", "Reporting", "Evaluation", "Training", "Safetensors", "ShardFiles", "Checkpoints",
-        "StrictJSON",
+        "StrictJSON", "FeatureCache",
       ]),
     tests("SweepsTests", ["Diagnostics", "Files", "Configuration", "Reporting", "Training", "Sweeps"]),
     tests("SweepExecutionTests", ["Diagnostics", "Sweeps", "SweepExecution"]),

@@ -9,12 +9,17 @@ public struct TestImages: Sendable {
   public let items: [DatasetItem]
   /// What tells its classes apart.
   public let scoring: any ClassScoring
+  /// Their features at the scoring's input stage, where these are kept from one test to the next.
+  public let kept: (any KeptTestFeatures)?
 
   /// Images of a data set.
-  public init(_ dataset: Dataset, _ items: [DatasetItem], by scoring: any ClassScoring) {
+  public init(
+    _ dataset: Dataset, _ items: [DatasetItem], by scoring: any ClassScoring, kept: (any KeptTestFeatures)? = nil
+  ) {
     self.dataset = dataset
     self.items = items
     self.scoring = scoring
+    self.kept = kept
   }
 }
 

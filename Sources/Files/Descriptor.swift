@@ -60,6 +60,38 @@ package struct Descriptor: ~Copyable, Sendable {
     try opening(path, O_RDWR | O_CREAT | O_APPEND, knownAs: path)
   }
 
+  /// An existing regular file that is read and written at positions; nil where there is none that this user may write to.
+  package static func updating(_ path: String) -> Descriptor? {
+    let number = uninterrupted { open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) }
+    guard number >= 0 else { return nil }
+    let file = Descriptor(number, path: path)
+    guard let status = try? file.status(), status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return file
+  }
+
+  /// A file of which nothing but its locks matters, created when there is none.
+  ///
+  /// Throws `.cannotCreate`.
+  package static func marker(_ path: String) throws -> Descriptor {
+    try opening(path, O_RDWR | O_CREAT | O_NOFOLLOW, knownAs: path)
+  }
+
+  /// A new file that is read and written at positions, whose room on the disk is taken at once.
+  ///
+  /// Throws `.cannotCreate`, also when there is something at that path, and `.inputOutput` where the disk has no room;
+  /// nothing is left then.
+  package static func reserving(_ path: String, size: Int) throws -> Descriptor {
+    let file = try opening(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, knownAs: path)
+    // The one call that returns its error instead of setting errno.
+    errno = posix_fallocate(file.number, 0, off_t(size))
+    guard errno == 0 else {
+      let failure = Failure.system(.inputOutput, "there is no room for \(size) bytes", path)
+      unlink(path)
+      throw failure
+    }
+    return file
+  }
+
   private static func opening(_ path: String, _ flags: Int32, knownAs name: String) throws
     -> Descriptor
   {
@@ -110,6 +142,25 @@ package struct Descriptor: ~Copyable, Sendable {
 
   /// Size and time of the last change.
   package func version() throws -> Version { Version(try status()) }
+
+  /// Whether the file still has a name.
+  package func isNamed() throws -> Bool { try status().st_nlink > 0 }
+
+  /// Makes the file look written to just now.
+  package func touch() { _ = futimens(number, nil) }
+
+  /// What other processes may do at the same time.
+  package enum Lock: Sendable {
+    case shared, exclusive
+  }
+
+  /// Takes a lock that lasts as long as the file is open; false where another one forbids it.
+  ///
+  /// File systems without locks are taken at their word.
+  package func lock(_ kind: Lock) -> Bool {
+    let wish = kind == .shared ? LOCK_SH : LOCK_EX
+    return uninterrupted { flock(number, wish | LOCK_NB) } == 0 || errno != EWOULDBLOCK
+  }
 
   /// Bytes that this user may still write to the file's disk.
   package func freeBytes() throws -> Int {

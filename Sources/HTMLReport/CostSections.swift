@@ -25,6 +25,8 @@ extension ReportPage {
       run.cost("steps").map { "\(Readable.count(Int($0))) in \(Int(run.cost("epochs") ?? 0)) epochs" }
     }
     add("median step") { $0.cost("median_step_seconds").map(Readable.seconds) }
+    add("features of training images") { $0.keptViews("training") }
+    add("features of test images") { $0.keptViews("tests") }
     add("peak memory per rank") { $0.cost("peak_memory_bytes").map { Readable.bytes(Int($0)) } }
     add("ranks") { run in
       run.fact("ranks").map {

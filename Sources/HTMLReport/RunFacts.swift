@@ -1,3 +1,4 @@
+import Reporting
 import RunRecords
 import StrictJSON
 
@@ -31,6 +32,16 @@ extension RunRecord {
 
   /// A number of what training took.
   func cost(_ key: String) -> Double? { results?["training"]?[key]?.plausible }
+
+  /// How many views of images had their features from before; nil where none were looked for.
+  func keptViews(_ phase: String) -> String? {
+    guard let counts = results?["kept_features"]?[phase],
+      let read = counts["read"]?.plausible, let continued = counts["continued"]?.plausible,
+      let made = counts["made"]?.plausible, read + continued > 0
+    else { return nil }
+    return "\(Readable.count(Int(read))) of \(Readable.count(Int(read + continued + made))) views were kept"
+      + (continued == 0 ? "" : ", \(Readable.count(Int(continued))) begun at an earlier block")
+  }
 
   /// Numbers by name of what training took, largest first.
   func costs(_ key: String) -> [(name: String, value: Double)] {

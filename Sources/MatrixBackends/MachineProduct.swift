@@ -8,7 +8,7 @@ import Tensors
 /// By rule, not by a stopwatch, so that every run and every rank of a kind of machine adds in the same order: oneDNN where
 /// the CPU has 512-bit vectors, on which it was between as fast as OpenBLAS and twice as fast for every shape that was
 /// measured (docs/benchmarks.md); OpenBLAS elsewhere, where both are equally fast and one adds less to each call.
-public struct MachineProduct: MatrixProduct {
+public struct MachineProduct: MatrixProduct, CustomStringConvertible {
   /// What this machine can do.
   public struct Capabilities: Sendable, Equatable {
     /// Whether there are 512-bit vectors.

@@ -54,3 +54,42 @@ extension CLIP {
     }
   }
 }
+
+extension CLIP {
+  /// Takes features `x` that enter block `layer`, which are overwritten, on to a stage behind it, written to `target`, which
+  /// has the rows of `imageLayout`: to the bit what `imageInputs` makes of the images' pixels.
+  public func imageInputs(
+    continuing x: Tensor, images count: Int, from layer: Int, into target: Tensor, at stage: ImageStage, arena: Arena,
+    by product: some MatrixProduct
+  ) {
+    let layout = imagePrefixLayout(count: count, upTo: layer)
+    arena.scoped {
+      switch stage {
+      case .pixels: preconditionFailure("pixels lie before all blocks")
+      case .block(let last):
+        target.copy(
+          from: imageTower.prefix(x, layout, from: layer, upTo: last, arena: arena, by: product).values)
+      case .pooled: target.copy(from: imageTower.pooled(x, layout, from: layer, arena: arena, by: product))
+      case .projected: target.copy(from: imageTower.features(x, layout, from: layer, arena: arena, by: product))
+      }
+    }
+  }
+
+  /// Projected image features `[images, embedding]`, not normalised, of what `imageInputs` made at a stage, which is
+  /// overwritten.
+  ///
+  /// The result is cut from the arena, or is `x` itself. Traps for class tokens after the last norm.
+  public func imageFeatures(
+    of x: Tensor, images count: Int, at stage: ImageStage, arena: Arena, by product: some MatrixProduct
+  ) -> Tensor {
+    switch stage {
+    case .pixels:
+      imageFeatures(
+        x.reshaped([count, 3, configuration.imageSize, configuration.imageSize]), arena: arena, by: product)
+    case .block(let layer):
+      imageTower.features(x, imagePrefixLayout(count: count, upTo: layer), from: layer, arena: arena, by: product)
+    case .pooled: preconditionFailure("the last norm is done, the projection alone is not")
+    case .projected: x
+    }
+  }
+}

@@ -16,6 +16,8 @@ public struct SweepFolder: Sendable, Equatable {
   /// What came of a trial.
   public func outcome(of trial: Trial) -> URL { outcomes.appending(path: "\(trial.name).json") }
 
+  /// Features that all trials share.
+  var cache: URL { url.appending(path: "cache") }
   var outcomes: URL { url.appending(path: "outcomes") }
   /// What the sweep is: trials, metric, parts.
   var record: URL { url.appending(path: "sweep.json") }

@@ -45,10 +45,11 @@ public struct SweepPlan: Sendable {
   /// Throws `Failure`, of `.usage` with file and line for what is wrong with the sweep. Looks at no data and no model.
   public init(_ sweep: URL, files: [URL], overrides: [String], folder: URL) throws {
     let file = try SweepFile(contentsOf: sweep)
-    // The untuned model is the same in all trials; who wants it tested in each says so.
+    // The untuned model is the same in all trials, and so are the features of the blocks before all start layers; who wants
+    // something else says so.
+    let common = ["evaluate.zero_shot=false", "features.cache=\(SweepFolder(folder).cache.path)"]
     let shared = PlannedConfiguration(
-      files: file.base + files, overrides: ["evaluate.zero_shot=false"] + overrides,
-      place: "\(sweep.relativePath): data_sets")
+      files: file.base + files, overrides: common + overrides, place: "\(sweep.relativePath): data_sets")
     try Self.judge(overrides: overrides, file)
     var expansion = try SweepExpansion(shared, folder: SweepFolder(folder), limit: file.options.maxTrials, file.parts)
     parts = try expansion.expand(file.parts)

@@ -66,8 +66,12 @@ public struct EvaluationRun<Product: MatrixProduct> {
 
   private func test(_ inputs: TestInputs) throws -> TimedTest {
     do {
-      return try ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
-        .run(weights.words, tuned: weights != .zeroShot)
+      var test = ModelTest(inputs: inputs, settings: settings, environment: environment, report: report)
+      let cache = RunFeatureCache(settings.features, environment, report: report)
+      test.cache = cache
+      let result = try test.run(weights.words, tuned: weights != .zeroShot)
+      try cache.sayCounts(environment.collectives)
+      return result
     } catch var failure as Failure where failure.status == .requeue {
       failure.remedy = "start the same command again"
       throw failure

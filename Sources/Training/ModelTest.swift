@@ -19,6 +19,8 @@ struct ModelTest<Product: MatrixProduct> {
   let report: RunReport
   /// Called before each batch of any rank.
   var onStep: () throws -> Void = StopSignal.check
+  /// Where features of test images are kept; nil where they are made for each test.
+  var cache: RunFeatureCache?
 
   /// Accuracy on every test set, of the model as the run's method has tuned it, or of CLIP itself; `name` says which.
   ///
@@ -37,7 +39,8 @@ struct ModelTest<Product: MatrixProduct> {
       counts[set.name] = try timed(&time) {
         let scoring = isTuned ? inputs.method?.scoring(model, set, by: environment.product) : nil
         return try test(
-          set, name, by: evaluator, scoring ?? model.nearestText(of: set, by: environment.product), &files)
+          set, name, by: evaluator,
+          scoring ?? model.nearestText(of: set, from: inputs.frozenStage, by: environment.product), model, &files)
       }
       seconds[set.name] = time.inSeconds
     }
@@ -49,12 +52,14 @@ struct ModelTest<Product: MatrixProduct> {
 
   private func test(
     _ set: TestInputs.TestSet, _ name: String, by evaluator: Evaluator<Product>, _ scoring: any ClassScoring,
-    _ files: inout TestFiles
+    _ model: CLIP, _ files: inout TestFiles
   ) throws -> TestCounts {
     let items = set.dataset.test
     environment.collectives.meter.place = "\(name) test"
     report.start("\(name) test, \(set.name) classes", unit: "image", total: items.count)
-    let images = TestImages(set.dataset, items, by: scoring)
+    let kept = try cache?.testFeatures(
+      of: set, inputs.transform, FrozenPrefix(model, scoring.inputStage, environment.product), environment.collectives)
+    let images = TestImages(set.dataset, items, by: scoring, kept: kept)
     var outcomes: [ImageOutcomes] = []
     let counts = try environment.trace.span("\(name) test, \(set.name)", .test, ["images": .integer(items.count)]) {
       try evaluator.evaluate(
@@ -80,8 +85,10 @@ struct ModelTest<Product: MatrixProduct> {
 }
 
 extension CLIP {
-  /// Images against the prompts of a test set.
-  func nearestText(of set: TestInputs.TestSet, by product: some MatrixProduct) -> NearestText {
-    NearestText(self, classFeatures: unitTextFeatures(averaging: set.prompts, by: product))
+  /// Images against the prompts of a test set; training changes nothing before `stage`.
+  func nearestText(
+    of set: TestInputs.TestSet, from stage: ImageStage, by product: some MatrixProduct
+  ) -> NearestText {
+    NearestText(self, classFeatures: unitTextFeatures(averaging: set.prompts, by: product), from: stage)
   }
 }

@@ -60,13 +60,14 @@ extension TrainingRun {
     let images = min(steps, all) * share
     let features = settings.features.words(
       images: images, elementsPerImage: FeatureStore.elementsPerImage(inputs.model, at: method.imageStage))
+    let kept = cacheLine(inputs, method).map { [$0] } ?? []
     let trained = method.trained(of: inputs.model)
     let weights = inputs.model.parameters.values.count * MemoryLayout<Float>.stride
     guard let peak = peakMemory(inputs, method, images: images, share: share, hasSecondEpoch: all > steps) else {
       return [
         "per rank: weights \(Readable.bytes(weights)), gradients and momentum "
           + "\(Readable.bytes(2 * trained.byteCount)), \(features)"
-      ]
+      ] + kept
     }
     let parts: [(String, Int)] = [
       ("weights", peak.step.weights + peak.roundedWeights),
@@ -77,7 +78,19 @@ extension TrainingRun {
     return [
       "memory of a rank: at most \(Readable.bytes(peak.total)), which are "
         + parts.filter { $0.1 > 0 }.map { "\($0.0) \(Readable.bytes($0.1))" }.joined(separator: ", ") + ", \(features)"
-    ]
+    ] + kept
+  }
+
+  /// What a run would keep in its cache; nil where it keeps nothing.
+  private func cacheLine(_ inputs: RunInputs, _ method: any TrainingMethod) -> String? {
+    guard let folder = settings.features.cache, method.imageStage != .pixels else { return nil }
+    let elements = FeatureStore.elementsPerImage(inputs.model, at: method.imageStage)
+    let epoch = inputs.training.train.count * elements * settings.features.storage.byteCount
+    let epochs = inputs.trainingTransform.augmentation == nil ? 1 : settings.optimizer.epochs
+    let tests = inputs.test.sets.reduce(0) { $0 + $1.dataset.test.count } * elements * MemoryLayout<Float>.stride
+    let views = epochs == 1 ? "which all epochs see alike" : "as each of \(Readable.count(epochs)) epochs sees them"
+    return "features.cache: \(Readable.bytes(epoch)) for training images, \(views), \(Readable.bytes(tests)) for test "
+      + "images; the files in \(folder.path) may take \(Readable.bytes(settings.features.cacheBytes))"
   }
 
   /// The forecast of methods that train the encoders; nil for others.

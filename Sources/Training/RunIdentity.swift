@@ -22,7 +22,7 @@ struct RunIdentity: Sendable {
   private static let free =
     ["run_dir", "model.path", "model.tokenizer", "data.root"]
     + ["limits.", "evaluate.", "output.", "checkpoint.", "protocol."]
-    + ["compute.recompute"] + ["memory_mb", "folder"].map { "features." + $0 }
+    + ["compute.recompute"] + ["memory_mb", "folder", "cache"].map { "features." + $0 }
     + ["mode", "bucket_mb", "first_bucket_mb", "overlap", "two_level", "class_parallel_text", "on_nonfinite"].map {
       "exchange." + $0
     }

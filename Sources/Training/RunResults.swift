@@ -76,6 +76,8 @@ public struct RunResults: Codable, Sendable, Equatable {
   var training: Cost
   /// Nil where no step was taken.
   var workload: RunWorkload?
+  /// Views of images whose features were kept from before; nil where none were looked for.
+  var keptFeatures: KeptFeatureCounts?
   var checkpoints: CheckpointCounts
   /// Weights, data, prompts and precision.
   var provenance: ResultProvenance

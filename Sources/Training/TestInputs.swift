@@ -3,6 +3,7 @@ import Datasets
 import Diagnostics
 import Evaluation
 import Foundation
+import SkipTuning
 
 /// What a test works on, loaded and judged before any rank computes.
 struct TestInputs: Sendable {
@@ -64,6 +65,9 @@ struct TestInputs: Sendable {
 
   /// How test images become the model's input.
   var transform: ImageTransform { ImageTransform(preprocessing) }
+
+  /// How far the image encoder is the same before and after training.
+  var frozenStage: ImageStage { method?.imageStage ?? .projected }
 
   /// Throws unless every image of the test sets has a file.
   func verifyImagesExist() throws {

@@ -19,6 +19,7 @@ extension TrainingRun {
   /// Accuracy of the model as it is, on every test set.
   func test(_ inputs: RunInputs, _ name: String, tuned: Bool) throws -> TimedTest {
     var test = ModelTest(inputs: inputs.test, settings: settings, environment: environment, report: report)
+    test.cache = featureCache
     test.onStep = { [evaluators] in
       try StopSignal.check()
       try evaluators?.office?.serve()
@@ -63,6 +64,7 @@ extension TrainingRun {
     let isForecast = settings.method.kind == .skipTuning && !settings.method.trainsEmbeddings
     results.workload = times.isEmpty || !isForecast ? nil : try workload(inputs, outcome)
     results.checkpoints = checkpoints.counts
+    results.keptFeatures = try featureCache.sayCounts(collectives)
     return results
   }
 
@@ -93,6 +95,7 @@ extension TrainingRun {
     try collectives.agree { try report.check() }
     var results = makeResults(inputs, provenance, weights: BaseFingerprint.of(inputs.model), cost)
     results.zeroShot = test.outcome
+    results.keptFeatures = try featureCache.sayCounts(collectives)
     return results
   }
 

@@ -72,6 +72,7 @@ public struct TrainingRun<Product: MatrixProduct> {
   let report: RunReport
   /// Those beside the ranks that train; nil where there are none.
   let evaluators: EvaluatingRanks?
+  let featureCache: RunFeatureCache
 
   /// A run that has not begun, and the state it will start from.
   public init(
@@ -91,6 +92,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     self.evaluators = evaluators
     report = RunReport(
       console: environment.console, log: environment.log, rank: environment.collectives.rank)
+    featureCache = RunFeatureCache(settings.features, environment, report: report)
     environment.collectives.deadline = .seconds(settings.limits.collectiveTimeout)
   }
 
@@ -222,7 +224,11 @@ public struct TrainingRun<Product: MatrixProduct> {
     let initial = try start.initialCheckpoint.map(checkpoints.findInitial)
     try collectives.agree { try openMetrics(inputs, from: 0) }
     var progress = RunProgress()
-    if settings.evaluation.zeroShot { progress.zeroShot = try test(inputs, "zero-shot", tuned: false).outcome }
+    if settings.evaluation.zeroShot {
+      featureCache.keepsTests = settings.evaluation.tuned
+      progress.zeroShot = try test(inputs, "zero-shot", tuned: false).outcome
+      featureCache.keepsTests = false
+    }
     if let initial { try checkpoints.begin(with: initial) }
     return progress
   }
@@ -354,12 +360,29 @@ public struct TrainingRun<Product: MatrixProduct> {
   }
 
   private func makeExtractor(_ inputs: RunInputs, _ method: any TrainingMethod) -> PrefixExtractor<Product> {
-    PrefixExtractor(
-      model: inputs.model.freezing(
+    let prefix = FrozenPrefix(
+      inputs.model.freezing(
         .image, upTo: inputs.model.frozenImageBlocks(before: method.imageStage), for: environment.product),
-      stage: method.imageStage, dataset: inputs.training,
-      transform: inputs.trainingTransform, seed: UInt64(settings.seed), loaderThreads: loaderThreads,
-      storage: settings.features, product: environment.product)
+      method.imageStage, environment.product)
+    return PrefixExtractor(
+      prefix: prefix, dataset: inputs.training, transform: inputs.trainingTransform, seed: UInt64(settings.seed),
+      loaderThreads: loaderThreads, storage: settings.features, kept: keptFeatures(of: prefix, inputs))
+  }
+
+  /// Features of the training images that are kept, by epoch.
+  private func keptFeatures(
+    of prefix: FrozenPrefix<Product>, _ inputs: RunInputs
+  ) -> (_ epoch: Int) -> KeptFeatures<Product>? {
+    guard settings.features.cache != nil else { return { _ in nil } }
+    let images = inputs.training.train
+    let fingerprint = ImageViews.fingerprint(inputs.training, images)
+    return { epoch in
+      featureCache.trainingFeatures(
+        of: prefix,
+        ImageViews(
+          images.count, fingerprint, inputs.trainingTransform, seed: UInt64(settings.seed), epoch: epoch,
+          words: "\(inputs.training.name), training images"))
+    }
   }
 
   private var loaderThreads: Int { settings.limits.loaderThreads ?? environment.threads }

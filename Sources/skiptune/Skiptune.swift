@@ -19,9 +19,9 @@ struct Skiptune: ParsableCommand {
     discussion: "Start it alone or under mpirun: mpirun -np 4 skiptune train -c run.yaml",
     version: versionAndBuild,
     subcommands: [
-      Train.self, Evaluate.self, Embed.self, Classify.self, DataCommand.self, CheckpointCommand.self, Config.self,
-      Plan.self, Bench.self, ModelCommand.self, ProtocolCommand.self, SweepCommand.self, Compare.self, Analyze.self,
-      Report.self, Doctor.self, Manual.self,
+      Train.self, Evaluate.self, Embed.self, Classify.self, DataCommand.self, CheckpointCommand.self, CacheCommand.self,
+      Config.self, Plan.self, Bench.self, ModelCommand.self, ProtocolCommand.self, SweepCommand.self, Compare.self,
+      Analyze.self, Report.self, Doctor.self, Manual.self,
     ])
 
   static func main() {

@@ -214,9 +214,8 @@ private struct LocalStepsReference {
     _ number: Int, _ host: Host, _ images: [Int], epoch: Int, _ trained: TrainedParameters
   ) throws -> Double {
     let extractor = PrefixExtractor(
-      model: inputs.model, stage: .block(trained.startLayer), dataset: inputs.training,
-      transform: inputs.trainingTransform,
-      seed: UInt64(settings.seed), loaderThreads: 1, storage: settings.features, product: product)
+      prefix: FrozenPrefix(inputs.model, .block(trained.startLayer), product), dataset: inputs.training,
+      transform: inputs.trainingTransform, seed: UInt64(settings.seed), loaderThreads: 1, storage: settings.features)
     let features = try extractor.extract(images, epoch: epoch) { _ in }.features(of: images.indices)
     let outcome = try host.step.run(
       images: features, labels: images.map { inputs.training.train[$0].label }, globalBatch: images.count, step: number,

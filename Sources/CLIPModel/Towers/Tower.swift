@@ -61,18 +61,19 @@ public struct Tower: Sendable {
     }
   }
 
-  /// What enters block `startLayer`, from features `x [n, w]` that enter the first block, which are overwritten.
+  /// What enters block `startLayer`, from features `x [n, w]` that enter block `first`, which are overwritten.
   ///
   /// These are all rows; but where `startLayer` is `depth`, no block is left to look at them, and the result is the rows
   /// that are read, as sequences of one token, cut from the arena.
   public func prefix(
-    _ x: Tensor, _ layout: SequenceLayout, upTo startLayer: Int, arena: Arena, by product: some MatrixProduct
+    _ x: Tensor, _ layout: SequenceLayout, from first: Int = 0, upTo startLayer: Int, arena: Arena,
+    by product: some MatrixProduct
   ) -> (values: Tensor, layout: SequenceLayout) {
     guard startLayer == depth else {
-      extract(x, layout, layers: 0..<startLayer, arena: arena, by: product)
+      extract(x, layout, layers: first..<startLayer, arena: arena, by: product)
       return (x, layout)
     }
-    return (read(x, layout, from: 0, arena: arena, by: product), prefixLayout(layout, upTo: startLayer))
+    return (read(x, layout, from: first, arena: arena, by: product), prefixLayout(layout, upTo: startLayer))
   }
 
   /// The layout that `prefix` returns.
@@ -126,13 +127,13 @@ public struct Tower: Sendable {
   }
 
   /// What the projection is applied to, `[s, w]`: the rows that are read, after all blocks and the last norm; overwrites
-  /// `x [n, w]`, which enters the first block.
+  /// `x [n, w]`, which enters block `startLayer`.
   ///
   /// The result is cut from the arena.
   public func pooled(
-    _ x: Tensor, _ layout: SequenceLayout, arena: Arena, by product: some MatrixProduct
+    _ x: Tensor, _ layout: SequenceLayout, from startLayer: Int = 0, arena: Arena, by product: some MatrixProduct
   ) -> Tensor {
-    forwardHead(read(x, layout, from: 0, arena: arena, by: product), arena: arena, by: product).normalized
+    forwardHead(read(x, layout, from: startLayer, arena: arena, by: product), arena: arena, by: product).normalized
   }
 
   /// Writes the gradients of everything from the pass's start layer on, given `dFeatures [s, e]`, and returns that of what

@@ -58,7 +58,8 @@ final class BackgroundEvaluator<Product: MatrixProduct> {
       try CLIP.read($0.weights, for: $0.method, isShared: isShared, among: collectives)
     }
     let overlay = ModelOverlay(inputs.model!, inputs.task!, isShared: isShared, among: collectives)
-    return (CheckpointTests(settings, inputs, environment, report: report), overlay)
+    let cache = RunFeatureCache(settings.features, environment, report: report)
+    return (CheckpointTests(settings, inputs, environment, report: report, cache: cache), overlay)
   }
 
   private func leave(_ end: End) throws {

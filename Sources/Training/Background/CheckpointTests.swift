@@ -13,15 +13,17 @@ final class CheckpointTests<Product: MatrixProduct> {
   private let environment: TrainingRun<Product>.Environment
   private let testing: JobTesting<Product>
   private let inputs: JobInputs
+  private let cache: RunFeatureCache
   /// Claimed on rank 0 when the first checkpoint comes: the run directory must have been taken by then.
   private var directory: JobDirectory?
 
   /// Tests of inputs that were loaded by `inputs`.
   init(
-    _ settings: RunSettings, _ inputs: JobInputs, _ environment: TrainingRun<Product>.Environment, report: RunReport
+    _ settings: RunSettings, _ inputs: JobInputs, _ environment: TrainingRun<Product>.Environment, report: RunReport,
+    cache: RunFeatureCache
   ) {
-    (self.settings, self.inputs, self.environment) = (settings, inputs, environment)
-    testing = JobTesting(settings: settings, environment: environment, report: report)
+    (self.settings, self.inputs, self.environment, self.cache) = (settings, inputs, environment, cache)
+    testing = JobTesting(settings: settings, environment: environment, report: report, cache: cache)
   }
 
   /// The run's own data set and those of `evaluate.datasets`, with the model that `read` gives.
@@ -63,6 +65,9 @@ final class CheckpointTests<Product: MatrixProduct> {
       collectives.rank == 0 ? try EvaluationLedger(tests, batchSize: batchSize, in: claimed()) : nil
     }
     let open = try testing.open(Array(tests.indices), ledger)
+    // Most checkpoints are not the last, and all have the same weights before the start layer.
+    cache.keepsTests = true
+    defer { cache.keepsTests = false }
     if !open.isEmpty, let transform = inputs.transform {
       try testing.run(
         open, of: tests, model, transform, name: "step \(place.step)", ledger, onStep: onStep

@@ -8,7 +8,7 @@ extension TrainingRun {
     var testHere: RunEvaluations.TestHere?
     if settings.evaluation.everyEpochs > 0 || environment.rungs != nil {
       let loaded = try CheckpointTests<Product>.inputs(settings, collectives, report: report) { _ in inputs.model }
-      let tests = CheckpointTests(settings, loaded, environment, report: report)
+      let tests = CheckpointTests(settings, loaded, environment, report: report, cache: featureCache)
       testHere = { try tests.evaluate($0, $1.hash, inputs.model, onStep: StopSignal.check) }
     }
     let evaluations = RunEvaluations(

@@ -19,12 +19,15 @@ public struct EvaluationJob<Product: MatrixProduct> {
   private let plan: EvaluationPlan
   private let environment: TrainingRun<Product>.Environment
   private let report: RunReport
+  /// Weights that were tuned from the same block on share the features before it.
+  private let cache: RunFeatureCache
 
   /// A job that has not begun.
   public init(_ plan: EvaluationPlan, _ environment: TrainingRun<Product>.Environment) {
     self.plan = plan
     self.environment = environment
     report = RunReport(console: environment.console, log: environment.log, rank: environment.collectives.rank)
+    cache = RunFeatureCache(plan.datasets[0].features, environment, report: report)
     environment.collectives.deadline = .seconds(plan.datasets[0].limits.collectiveTimeout)
   }
 
@@ -59,6 +62,7 @@ public struct EvaluationJob<Product: MatrixProduct> {
     try collectives.agree { try writer?.writeIfDue(isTestFinished: true) }
     do {
       for index in plan.weights.indices { try test(index, inputs, ledger, writer) }
+      try cache.sayCounts(collectives)
     } catch var failure as Failure {
       if failure.status != .internalError { _ = try? finish(writer, directory) }
       if failure.status == .requeue {
@@ -118,7 +122,8 @@ public struct EvaluationJob<Product: MatrixProduct> {
 
   /// Tests one model on what is not finished.
   private func test(_ index: Int, _ inputs: Inputs, _ ledger: EvaluationLedger?, _ writer: JobWriter?) throws {
-    let testing = JobTesting(settings: settings, environment: environment, report: report)
+    let testing = JobTesting(settings: settings, environment: environment, report: report, cache: cache)
+    cache.keepsTests = index + 1 < plan.weights.count
     let open = try testing.open(inputs.tests.indices.filter { inputs.tests[$0].weights == index }, ledger)
     guard !open.isEmpty, let transform = inputs.loaded.transform, let model = inputs.overlay?.model else { return }
     let name = plan.weights[index].name

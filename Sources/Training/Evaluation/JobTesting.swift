@@ -10,6 +10,7 @@ struct JobTesting<Product: MatrixProduct> {
   let settings: RunSettings
   let environment: TrainingRun<Product>.Environment
   let report: RunReport
+  let cache: RunFeatureCache
 
   private var collectives: any MessagePassing { environment.collectives }
 
@@ -31,7 +32,7 @@ struct JobTesting<Product: MatrixProduct> {
     _ ledger: EvaluationLedger?, onStep: @escaping () throws -> Void = StopSignal.check,
     onOutcomes: @escaping (_ test: Int, _ done: Int) throws -> Void = { _, _ in }
   ) throws {
-    let sets = try images(open.map { all[$0] }, model)
+    let sets = try images(open.map { all[$0] }, model, transform)
     let evaluator = Evaluator(
       transform: transform, batchSize: settings.evaluation.batchSize,
       loaderThreads: settings.limits.loaderThreads ?? environment.threads, by: environment.product)
@@ -53,7 +54,8 @@ struct JobTesting<Product: MatrixProduct> {
   }
 
   /// The images of tests, with what tells their classes apart.
-  private func images(_ tests: [JobTest], _ model: CLIP) throws -> [TestImages] {
+  private func images(_ tests: [JobTest], _ model: CLIP, _ transform: ImageTransform) throws -> [TestImages] {
+    let stage = settings.method.frozenStage
     // No weight changes during a test.
     let frozen = model.freezing(.image, upTo: model.imageTower.depth, for: environment.product)
     let scorings = tests.map { $0.method?.scoring(frozen, $0.set, by: environment.product) }
@@ -61,9 +63,13 @@ struct JobTesting<Product: MatrixProduct> {
     let features = try ClassTexts(plain.map { tests[$0].set.prompts })
       .features(model, collectives, by: environment.product)
     let nearest = Dictionary(
-      uniqueKeysWithValues: zip(plain, features).map { ($0, NearestText(frozen, classFeatures: $1)) })
-    return tests.enumerated().map { index, test in
-      TestImages(test.set.dataset, test.items, by: scorings[index] ?? nearest[index]!)
+      uniqueKeysWithValues: zip(plain, features).map { ($0, NearestText(frozen, classFeatures: $1, from: stage)) })
+    return try tests.enumerated().map { index, test in
+      let scoring: any ClassScoring = scorings[index] ?? nearest[index]!
+      return TestImages(
+        test.set.dataset, test.items, by: scoring,
+        kept: try cache.testFeatures(
+          of: test.set, transform, FrozenPrefix(frozen, scoring.inputStage, environment.product), collectives))
     }
   }
 }

@@ -71,11 +71,16 @@ private struct HeadScoring<Head: ImageHead>: ClassScoring {
   let head: Head
 
   var classCount: Int { head.classCount }
+  var inputStage: ImageStage { stage }
 
   func scores(_ pixels: Tensor, arena: Arena, by product: some MatrixProduct) -> Tensor {
     let layout = model.imageLayout(count: pixels.shape[0], at: stage)
     let features = arena.tensor([layout.tokenCount, model.imageColumns(at: stage)])
     model.imageInputs(pixels, into: features, at: stage, arena: arena, by: product)
-    return head.forward(features, arena: arena, by: product).logits
+    return scores(of: features, images: pixels.shape[0], arena: arena, by: product)
+  }
+
+  func scores(of x: Tensor, images: Int, arena: Arena, by product: some MatrixProduct) -> Tensor {
+    head.forward(x, arena: arena, by: product).logits
   }
 }

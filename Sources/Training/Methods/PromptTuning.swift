@@ -48,6 +48,7 @@ struct PromptTuning: TrainingMethod {
   }
 
   func scoring(_ model: CLIP, _ set: TestInputs.TestSet, by product: some MatrixProduct) -> (any ClassScoring)? {
-    NearestText(model, classFeatures: PromptContext(of: model).unitTextFeatures(set.methodPrompts, by: product))
+    NearestText(
+      model, classFeatures: PromptContext(of: model).unitTextFeatures(set.methodPrompts, by: product), from: imageStage)
   }
 }

@@ -9,6 +9,10 @@ struct FeatureSettings: Sendable {
   var memoryBytes: Int?
   /// Where the rest is kept.
   var folder: URL
+  /// Where features are kept for other epochs, tests and runs; nil for nowhere.
+  var cache: URL?
+  /// Bytes that the cache may take.
+  var cacheBytes: Int
 
   init(_ reader: SettingsReader) throws {
     storage = try reader.choice(
@@ -20,8 +24,16 @@ struct FeatureSettings: Sendable {
     memoryBytes = megabytes.map { Int(min($0 * 1e6, 0x1p53)) }
     folder =
       try reader.optionalPath(
-        "folder", "where features beyond memory_mb are kept, on a disk of this host; default: TMPDIR, else /var/tmp")
+        "folder",
+        "where features beyond memory_mb, and those of test images, are kept, on a disk of this host; default: TMPDIR, else /var/tmp"
+      )
       ?? URL(fileURLWithPath: ProcessInfo.processInfo.environment["TMPDIR"] ?? "/var/tmp")
+    cache = try reader.optionalPath(
+      "cache", "folder of a host's disk where features are kept for later epochs, tests and runs; default: not kept")
+    let budget = try reader.number(
+      "cache_mb", default: 10_000, in: 0...,
+      "MB that the files in features.cache may take together, or without it those that a run keeps from test to test")
+    cacheBytes = Int(min(budget * 1e6, 0x1p53))
   }
 
   /// Images of which features lie in memory, and in the file, where there are `count` of so many elements each.

@@ -59,6 +59,15 @@ struct MethodSettings: Sendable {
     return (settings, seed, mask.isEmpty ? nil : mask.map { $0 == 1 })
   }
 
+  /// How far the image encoder is the same before and after training, as a model's tests may know it.
+  var frozenStage: ImageStage {
+    switch kind {
+    case .skipTuning: trainsEmbeddings ? .pixels : .block(startLayer)
+    case .full: .pixels
+    case .promptTuning, .adapter, .linearProbe, .zeroShot: .projected
+    }
+  }
+
   /// Whether the start layer is of this method.
   var usesStartLayer: Bool { kind.tunesModel }
 }
