@@ -56,7 +56,8 @@ final class SweepLine: Sendable {
   }
 
   private func best(_ state: State) -> TrialOutcome? {
-    state.said.values.filter { $0.state == .finished }
+    // Of equal ones the first in the sweep's order.
+    plan.trials.compactMap { state.said[$0.name] }.filter { $0.state == .finished }
       .compactMap { outcome in plan.metric.value(of: outcome).map { (outcome, $0) } }
       .min { plan.metric.isBetter($0.1, than: $1.1) }?.0
   }
