@@ -1,3 +1,4 @@
+import Collectives
 import Diagnostics
 import Foundation
 import Reporting
@@ -52,6 +53,18 @@ import Testing
     #expect(accuracies.count == 1)
     #expect(accuracies[0].hasSuffix(#",model="tuned",dataset="D",classes="all"} 0.625"#))
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["run.prom"])
+  }
+
+  @Test func aRunThatFailsSaysSo() throws {
+    let task = try SmallTask()
+    let settings = ["optim.text_lr=1e30", "optim.image_lr=1e30", "optim.warmup_epochs=0", "evaluate.tuned=false"]
+    _ = try LoopbackWorld.run(size: 2) { collectives in
+      #expect(throws: Failure.self) {
+        try LoopbackRunTests.run(task, "run", settings + ["output.prometheus=\(file.path)"], collectives)
+      }
+    }
+    #expect(try state() == "failed")
+    #expect(try value(of: "skiptune_remaining_seconds") == nil)
   }
 
   @Test func aFolderIsNeeded() throws {
