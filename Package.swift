@@ -9,6 +9,12 @@ let strict = Context.environment["SKIPTUNE_STRICT"] != nil
 let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 let cSettings: [CSetting] = strict ? [.treatAllWarnings(as: .error)] : []
 
+/// What `skiptune --version` tells of the build, as launch/install says it; a quote would end the text.
+let buildFacts: [CSetting] =
+  Context.environment["SKIPTUNE_BUILD"].map { facts in
+    [.define("SKIPTUNE_BUILD", to: "\"\(facts.filter { $0 != "\"" && $0 != "\\" })\"")]
+  } ?? []
+
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
@@ -55,6 +61,7 @@ let package = Package(
     cModule("CDNNLShims", ["COneDNN"], linking: ["dnnl"]),
     cModule("CImageShims", ["CTurboJPEG", "CPNG"]),
     cModule("CKernels"),
+    .target(name: "CBuildFacts", cSettings: cSettings + buildFacts),
 
     // Foundations.
     module("Diagnostics"),
@@ -119,6 +126,12 @@ let package = Package(
         "Planning", "Reporting",
       ]),
     module(
+      "MachineDiagnosis",
+      [
+        "Diagnostics", "Files", "Kernels", "Collectives", "CLIPModel", "SkipTuning", "Planning", "MachineBenchmark",
+        "Reporting",
+      ]),
+    module(
       "Training",
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "Collectives", "Coordination", "CLIPModel", "SkipTuning",
@@ -150,7 +163,7 @@ let package = Package(
         "Diagnostics", "Tensors", "Safetensors", "Configuration", "Kernels", "MatrixBackends", "Collectives",
         "MPICollectives", "CLIPModel", "Datasets", "Reporting", "Training", "Evaluation", "Checkpoints", "TunedModels",
         "Files", "ShardFiles", "StrictJSON", "Planning", "MachineBenchmark", "SkipTuning", "DatasetVerification",
-        "Protocols", "Sweeps", "SweepExecution", "FeatureCache",
+        "Protocols", "Sweeps", "SweepExecution", "FeatureCache", "MachineDiagnosis", "CBuildFacts",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swiftSettings),
@@ -220,6 +233,9 @@ let package = Package(
       "PlanningTests",
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "CLIPModel", "SkipTuning", "Planning"]),
     tests("MachineBenchmarkTests", ["Collectives", "Kernels", "MatrixBackends", "Planning", "MachineBenchmark"]),
+    tests(
+      "MachineDiagnosisTests",
+      ["Diagnostics", "Collectives", "Kernels", "MatrixBackends", "CLIPModel", "Planning", "MachineDiagnosis"]),
     tests(
       "EvaluationTests",
       ["Diagnostics", "Tensors", "Kernels", "MatrixBackends", "Collectives", "CLIPModel", "Datasets", "Evaluation"]),

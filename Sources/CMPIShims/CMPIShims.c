@@ -77,6 +77,14 @@ int mpi_shim_host_name(char *name, size_t capacity) {
   return code;
 }
 
+int mpi_shim_library_version(char *text, size_t capacity) {
+  char buffer[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  int code = MPI_Get_library_version(buffer, &length);
+  snprintf(text, capacity, "%s", buffer);
+  return code;
+}
+
 void mpi_shim_error_text(int code, char *text, size_t capacity) {
   char buffer[MPI_MAX_ERROR_STRING] = "";
   int length = 0;

@@ -58,36 +58,7 @@ public struct ResolvedConfiguration: Sendable {
   /// What a setting, or each setting of a section, is, means, may be, and where its value comes from.
   ///
   /// - Throws: `Failure(.usage)` for a key that does not exist, with the nearest one.
-  public func explain(_ key: String) throws -> String {
-    if let setting = settings.first(where: { $0.key == key }) { return explain(setting) }
-    let inner = settings.filter { $0.key.hasPrefix(key + ".") }
-    if let section = sections.first(where: { $0.key == key }) {
-      return (["\(key): \(section.documentation)"] + inner.map(explain)).joined(separator: "\n\n")
-    }
-    let keys = settings.map(\.key) + sections.map(\.key)
-    let near = nearestMatch(to: key, among: keys) ?? keys.first { lastWord(of: $0) == lastWord(of: key) }
-    throw Failure(.usage, "there is no setting \(key)", remedy: near.map { "did you mean \($0)?" })
-  }
-
-  private func explain(_ setting: ResolvedSetting) -> String {
-    let description = setting.description
-    let defaultWords =
-      switch description.defaultValue {
-      case nil: "none, it must be given"
-      case .null?: "none, it may be left out"
-      case let value?: value.yaml
-      }
-    let origin = setting.origin == .defaultValue ? "by default" : "in \(setting.origin)"
-    let replaced =
-      setting.replaced.isEmpty ? "" : ", replacing \(setting.replaced.map(\.description).joined(separator: ", "))"
-    return """
-      \(setting.key) = \(setting.value.yaml)
-        \(description.documentation)
-        allowed: \(description.rule)
-        default: \(defaultWords)
-        set: \(origin)\(replaced)
-      """
-  }
+  public func explain(_ key: String) throws -> String { try reference.explain(key, in: self) }
 }
 
 /// Every setting and section of a configuration, without values: the data of the reference table and the JSON Schema.
@@ -96,6 +67,53 @@ public struct ConfigurationReference: Equatable, Sendable {
   public let settings: [SettingDescription]
   /// In order of declaration.
   public let sections: [SectionDescription]
+}
+
+extension ConfigurationReference {
+  /// What a setting, or each setting of a section, means and may be; its value and where that comes from in `resolved`;
+  /// and where `page` says that there is more to read.
+  ///
+  /// - Throws: `Failure(.usage)` for a key that does not exist, with the nearest one.
+  public func explain(
+    _ key: String, in resolved: ResolvedConfiguration? = nil, page: (String) -> String? = { _ in nil }
+  ) throws -> String {
+    func words(_ setting: SettingDescription) -> String {
+      let value = resolved?.settings.first { $0.key == setting.key }
+      return explain(setting, value) + (page(setting.key).map { "\n  more: \($0)" } ?? "")
+    }
+    if let setting = settings.first(where: { $0.key == key }) { return words(setting) }
+    if let section = sections.first(where: { $0.key == key }) {
+      let inner = settings.filter { $0.key.hasPrefix(key + ".") }
+      return (["\(key): \(section.documentation)"] + inner.map(words)).joined(separator: "\n\n")
+    }
+    throw Failure(.usage, "there is no setting \(key)", remedy: near(key).map { "did you mean \($0)?" })
+  }
+
+  /// The key that is meant: one that is spelt alike, or one whose last word is.
+  private func near(_ key: String) -> String? {
+    let keys = settings.map(\.key) + sections.map(\.key)
+    if let near = nearestMatch(to: key, among: keys) { return near }
+    let word = nearestMatch(to: lastWord(of: key), among: keys.map(lastWord))
+    return keys.first { lastWord(of: $0) == word }
+  }
+
+  private func explain(_ setting: SettingDescription, _ value: ResolvedSetting?) -> String {
+    let defaultWords =
+      switch setting.defaultValue {
+      case nil: "none, it must be given"
+      case .null?: "none, it may be left out"
+      case let value?: value.yaml
+      }
+    let meaning = "  \(setting.documentation)\n  allowed: \(setting.rule)\n  default: \(defaultWords)"
+    guard let value else { return "\(setting.key)\n\(meaning)" }
+    guard value.origin != .defaultValue || !setting.isRequired else {
+      return "\(setting.key) is not set\n\(meaning)\n  set: nowhere"
+    }
+    let origin = value.origin == .defaultValue ? "by default" : "in \(value.origin)"
+    let replaced =
+      value.replaced.isEmpty ? "" : ", replacing \(value.replaced.map(\.description).joined(separator: ", "))"
+    return "\(setting.key) = \(value.value.yaml)\n\(meaning)\n  set: \(origin)\(replaced)"
+  }
 }
 
 /// `a.b` of `a.b.c`; empty for a key of the root.

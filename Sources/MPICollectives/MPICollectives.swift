@@ -135,4 +135,14 @@ public final class MPICollectives: MessagePassing {
     get { watchdog.state.withLock { $0.reportPatience } }
     set { watchdog.state.withLock { $0.reportPatience = newValue } }
   }
+
+  /// Name and version of the MPI library, such as `Open MPI v4.1.4`.
+  public static func libraryVersion() throws -> String {
+    let words = try text(capacity: 4096) { try check("MPI_Get_library_version", mpi_shim_library_version($0, $1)) }
+    // What follows is how and when it was built.
+    return words.split(whereSeparator: { $0 == "," || $0.isNewline }).first.map(String.init) ?? "unknown"
+  }
+
+  /// Whether ranks of a host may read each other's memory, so that long messages among them are copied once.
+  public static var ranksReadPeers: Bool { cpu_shim_can_read_peers() == 1 }
 }

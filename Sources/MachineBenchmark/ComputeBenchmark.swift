@@ -27,8 +27,13 @@ struct ComputeBenchmark<Product: MatrixProduct> {
 
   /// What all ranks reach, the middle one's.
   private func rate(of count: Int, _ seconds: () throws -> Double) throws -> Double {
+    try collectives.median(ownRate(of: count, seconds))
+  }
+
+  /// What this rank reaches while all others do the same.
+  private func ownRate(of count: Int, _ seconds: () throws -> Double) throws -> Double {
     try collectives.barrier()
-    return try collectives.median(Double(count) / max(1e-9, try seconds()))
+    return Double(count) / max(1e-9, try seconds())
   }
 
   /// Values of which products stay ordinary numbers.
@@ -46,21 +51,43 @@ extension ComputeBenchmark {
   /// Rows from a few tokens to sixteen images.
   private static var rowCounts: [Int] { [8, 32, 128, 512, 2048] }
 
-  /// A block's four linear layers, forward and both gradients.
   private func productRates() throws -> [MachineProfile.ProductRate] {
-    let most = Self.rowCounts.max()!
-    let (w, m) = (width, tower.mlpWidth)
-    let layers: [(input: Int, output: Int)] = [(w, 3 * w), (w, w), (w, m), (m, w)]
-    let inputs = Operands(rows: most, width: max(m, 3 * w), weights: 3 * w * m, Self.noise)
-    let results = Operands(rows: most, width: max(m, 3 * w), weights: 3 * w * m) { Tensor(uninitialized: $0) }
+    let (inputs, results) = operands(rows: Self.rowCounts.max()!)
     return try Self.rowCounts.map { rows in
-      let operations: Int = layers.reduce(0) { sum, layer in sum + 6 * rows * layer.input * layer.output }
-      let speed = try rate(of: operations) {
-        Timing.median(budget: budget) {
-          for layer in layers { multiply(rows, layer.input, layer.output, inputs, into: results) }
-        }
+      MachineProfile.ProductRate(
+        rows: rows, operations: try collectives.median(productRate(rows: rows, inputs, into: results)))
+    }
+  }
+
+  /// Operations a second that this rank reaches with features of `rows` rows, while all others do the same.
+  ///
+  /// Collective: all ranks call this in the same order.
+  func productRate(rows: Int) throws -> Double {
+    let (inputs, results) = operands(rows: rows)
+    return try productRate(rows: rows, inputs, into: results)
+  }
+
+  /// Those of a block's four linear layers.
+  private var layers: [(input: Int, output: Int)] {
+    let (w, m) = (width, tower.mlpWidth)
+    return [(w, 3 * w), (w, w), (w, m), (m, w)]
+  }
+
+  private func operands(rows: Int) -> (inputs: Operands, results: Operands) {
+    let (longest, weights) = (max(tower.mlpWidth, 3 * width), 3 * width * tower.mlpWidth)
+    return (
+      Operands(rows: rows, width: longest, weights: weights, Self.noise),
+      Operands(rows: rows, width: longest, weights: weights) { Tensor(uninitialized: $0) }
+    )
+  }
+
+  /// Forward and both gradients of the layers.
+  private func productRate(rows: Int, _ inputs: Operands, into results: Operands) throws -> Double {
+    let operations: Int = layers.reduce(0) { sum, layer in sum + 6 * rows * layer.input * layer.output }
+    return try ownRate(of: operations) {
+      Timing.median(budget: budget) {
+        for layer in layers { multiply(rows, layer.input, layer.output, inputs, into: results) }
       }
-      return MachineProfile.ProductRate(rows: rows, operations: speed)
     }
   }
 
@@ -174,12 +201,17 @@ extension ComputeBenchmark {
     }
   }
 
-  private func memoryRate() throws -> Double {
+  private func memoryRate() throws -> Double { try collectives.median(ownMemoryRate()) }
+
+  /// Bytes a second of `a = b + s c` that this rank reaches while all others do the same.
+  ///
+  /// Collective: all ranks call this in the same order.
+  func ownMemoryRate() throws -> Double {
     let (a, b, c) = (
       Tensor(zeros: [Self.passCount]), Tensor(repeating: 1, shape: [Self.passCount]),
       Tensor(repeating: 2, shape: [Self.passCount])
     )
-    return try rate(of: 12 * Self.passCount) {
+    return try ownRate(of: 12 * Self.passCount) {
       Timing.median(budget: budget) {
         DispatchQueue.concurrentPerform(iterations: threads) { index in
           let part = evenShard(of: Self.passCount, rank: index, worldSize: threads)

@@ -9,7 +9,7 @@ struct LinkBenchmark {
   let budget: Double
 
   /// Bytes of the messages that measure bandwidth.
-  private static let longMessage = 4 << 20
+  var longMessage = 4 << 20
   /// Exchanges of a few bytes that are timed together.
   private static let shortMessages = 50
   /// Most pairs of hosts that are measured.
@@ -20,16 +20,30 @@ struct LinkBenchmark {
   /// The first rank of each host takes part; one pair at a time. Collective: all ranks call this in the same order.
   func measurePairs() throws -> [MachineReport.Pair] {
     let hosts = try collectives.allGather(Array(collectives.hostName.utf8)).map { String(decoding: $0, as: UTF8.self) }
-    return try Self.pairs(hosts).map { low, high in
-      try collectives.barrier()
+    return try measure(Self.pairs(hosts), patience: .infinity).map { low, high, link in
+      MachineReport.Pair(hosts: [hosts[low], hosts[high]], link: link)
+    }
+  }
+
+  /// The pairs of ranks, each with the lower one first; after `patience` seconds the rest is left out.
+  ///
+  /// Collective: all ranks call this in the same order, with the same pairs. The same on all ranks.
+  func measure(
+    _ pairs: [(Int, Int)], patience: Double
+  ) throws -> [(low: Int, high: Int, link: MachineProfile.Link)] {
+    let start = ContinuousClock.now
+    var measured: [(low: Int, high: Int, link: MachineProfile.Link)] = []
+    for (low, high) in pairs {
+      let waited = collectives.rank == 0 ? start.duration(to: .now) / .seconds(1) : 0
+      guard try collectives.allReduce(waited, .max) <= patience else { break }
       var link = [0.0, 0.0]
       if collectives.rank == low { link = try measure(with: high, decides: true) }
       if collectives.rank == high { _ = try measure(with: low, decides: false) }
       // Only the lower rank of the pair brings something else than zeros.
       try collectives.allReduce(&link, .sum)
-      return MachineReport.Pair(
-        hosts: [hosts[low], hosts[high]], link: MachineProfile.Link(latency: link[0], bandwidth: link[1]))
+      measured.append((low, high, MachineProfile.Link(latency: link[0], bandwidth: link[1])))
     }
+    return measured
   }
 
   /// Two ranks of the first host that has two, then first ranks of pairs of hosts: all of them, or of many hosts the
@@ -54,8 +68,8 @@ struct LinkBenchmark {
   /// Latency and bandwidth to a peer; the deciding rank says in the first byte of each message whether it is the last.
   private func measure(with peer: Int, decides: Bool) throws -> [Double] {
     let short = try median(bytes: 8, times: Self.shortMessages, with: peer, decides: decides)
-    let long = try median(bytes: Self.longMessage, times: 1, with: peer, decides: decides)
-    return [short, Double(Self.longMessage) / max(1e-9, long - short)]
+    let long = try median(bytes: longMessage, times: 1, with: peer, decides: decides)
+    return [short, Double(longMessage) / max(1e-9, long - short)]
   }
 
   /// Median seconds of an exchange, of which `times` are timed together.

@@ -40,3 +40,12 @@ public struct OpenBLASProduct: MatrixProduct {
       accumulation == .add ? 1 : 0, c.pointer, blasint(c.stride))
   }
 }
+
+extension OpenBLASProduct {
+  /// Version of the library that runs and the CPU whose code it uses, for example `0.3.21 for SkylakeX`.
+  public static var version: String {
+    let words = String(cString: openblas_get_config()).split(separator: " ")
+    let number = words.first { $0.first?.isNumber ?? false } ?? "of unknown version"
+    return "\(number) for \(String(cString: openblas_get_corename()))"
+  }
+}

@@ -12,7 +12,20 @@ extension TrainingRun {
     try settings.evaluation.ranks > 0 ? DividedRun(self).estimate() : estimateUndivided()
   }
 
-  /// The same where all ranks train.
+  /// Most bytes of memory of a rank, after judging everything; nil for methods without a forecast.
+  ///
+  /// Nothing is written. Counts all ranks as ranks that train. Collective: all ranks call this with the same settings.
+  public func forecastMemory() throws -> Int? {
+    let inputs = try judge().inputs
+    guard let method = inputs.test.method else { return nil }
+    let steps = try collectives.agree { try inputs.plan(settings, epoch: 0).count }
+    let all = min(steps * settings.optimizer.epochs, settings.limits.maxSteps ?? .max)
+    let share = evenShard(of: inputs.globalBatch, rank: 0, worldSize: collectives.worldSize).count
+    return peakMemory(
+      inputs, method, images: min(steps, all) * share, share: share, hasSecondEpoch: all > steps)?.total
+  }
+
+  /// What a run takes where all ranks train.
   func estimateUndivided() throws -> [String] {
     let inputs = try judge().inputs
     let images =

@@ -29,8 +29,12 @@ struct ConfigurationOptions: ParsableArguments {
 
   /// All options over the files, the run directory last.
   var overrides: [String] {
-    // Quoted, so that a folder called `true` or `1` stays a text.
-    settings.overrides + (runDir.map { ["run_dir='\($0.replacingOccurrences(of: "'", with: "''"))'"] } ?? [])
+    settings.overrides + (runDir.map(Self.runDirectory) ?? [])
+  }
+
+  /// What `--run-dir` means; quoted, so that a folder called `true` or `1` stays a text.
+  static func runDirectory(_ folder: String) -> [String] {
+    ["run_dir='\(folder.replacingOccurrences(of: "'", with: "''"))'"]
   }
 
   /// The merged settings.

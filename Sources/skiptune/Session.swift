@@ -31,10 +31,13 @@ struct Session {
 
   /// Joins the run, does `body`, and ends all ranks alike.
   ///
-  /// Never returns: the process ends with 0, or with the status of the failure, which one rank speaks of.
-  static func run(logLevel: String, _ body: (Session) throws -> Void) throws -> Never {
+  /// Never returns: the process ends with 0, or with the status of the failure, which one rank speaks of. `deadline` is
+  /// what waits begin with.
+  static func run(
+    logLevel: String, deadline: Duration = .seconds(600), _ body: (Session) throws -> Void
+  ) throws -> Never {
     ProcessHeap.keepFreedMemory()
-    let collectives = try MPICollectives.initialize()
+    let collectives = try MPICollectives.initialize(deadline: deadline)
     let level = Result { try ConsoleLog.level(named: logLevel) }
     let console = ConsoleOutput.standardError()
     let destination = LogDestination(console)

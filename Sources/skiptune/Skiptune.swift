@@ -1,4 +1,5 @@
 import ArgumentParser
+import CBuildFacts
 import Collectives
 import Diagnostics
 import Foundation
@@ -9,15 +10,18 @@ import MPICollectives
 struct Skiptune: ParsableCommand {
   static let version = "0.1.0"
 
+  /// The version, and what the build was told of itself.
+  private static var versionAndBuild: String { "\(version) (\(String(cString: build_facts())))" }
+
   static let configuration = CommandConfiguration(
     commandName: "skiptune",
     abstract: "Adapt CLIP models to image classification with Skip Tuning, on one machine or a cluster.",
     discussion: "Start it alone or under mpirun: mpirun -np 4 skiptune train -c run.yaml",
-    version: version,
+    version: versionAndBuild,
     subcommands: [
       Train.self, Evaluate.self, Embed.self, Classify.self, DataCommand.self, CheckpointCommand.self, CacheCommand.self,
       Config.self, Plan.self, Bench.self, ModelCommand.self, ProtocolCommand.self, SweepCommand.self, Compare.self,
-      Analyze.self, Report.self,
+      Analyze.self, Report.self, Doctor.self, Manual.self,
     ])
 
   static func main() {

@@ -1,8 +1,8 @@
 """Measures a sweep of twelve trials beside the same trials as separate commands, and successive halving beside the full grid.
 
 Each round runs, in turn: twelve `skiptune train`, one by one, each of all ranks; the sweep of them with one group of all ranks,
-with its shared features and without; the same with one rank for each trial, and the separate commands of one rank that they
-are compared with (not timed). Counts of correct images must be equal between trials of equal ranks, which is checked. Then
+with its shared features and without; the same with one rank for each trial. Separate commands of one rank, which those are
+compared with, run once and are not timed. Counts of correct images must be equal between trials of equal ranks, which is checked. Then
 the grid again with longer trials, in full and with successive halving: the share of epochs that were trained, and the metric of
 either's best trial over all. Prints medians, and ratios within rounds, as Markdown. A measurement, not a test: run by hand on
 a quiet machine. Uses Python's standard library alone; start it in the repository.
@@ -84,6 +84,7 @@ def measure_sharing(bench: Bench) -> None:
     """Separate commands and sweeps, in rounds."""
     options, rows = bench.options, []
     no_cache = ["--set", "features.cache=null"]
+    alone = bench.separate(1)[1]
     for _ in range(options.rounds):
         row = {}
         row["separate commands"], expected = bench.separate(options.ranks)
@@ -94,7 +95,7 @@ def measure_sharing(bench: Bench) -> None:
             (f"sweep, {options.ranks} groups of one", 1, []),
         ]:
             row[name], outcomes = bench.sweep(options.ranks, per_trial, options.epochs, more)
-            wanted = expected if per_trial == options.ranks else bench.separate(1)[1]
+            wanted = expected if per_trial == options.ranks else alone
             assert counts_of(outcomes) == wanted, f"{name}: {counts_of(outcomes)} is not {wanted}"
         rows.append(row)
     print(f"{len(expected)} trials of {options.epochs} epochs, {options.ranks} ranks, {options.rounds} rounds, medians\n")

@@ -25,6 +25,9 @@ int mpi_shim_identity(int *rank, int *size, int *node_rank, int *node_size);
 /// The host's name, cut to `capacity` bytes with the closing zero.
 int mpi_shim_host_name(char *name, size_t capacity);
 
+/// What the library says of itself, on one line or more, cut to `capacity` bytes with the closing zero.
+int mpi_shim_library_version(char *text, size_t capacity);
+
 /// The library's words for an error code, cut to `capacity` bytes with the closing zero.
 void mpi_shim_error_text(int code, char *text, size_t capacity);
 

@@ -46,6 +46,8 @@ public struct RunSettings: Sendable {
     case data
     /// Planning the trainings of a protocol: the data set and the order of things are not known yet.
     case plan
+    /// Telling what the settings are: everything may be left out.
+    case explanation
   }
 
   /// Reads the whole configuration and judges it: value, rule and way out of the first problem, with file and line.
@@ -84,10 +86,10 @@ public struct RunSettings: Sendable {
     )
     task = try reader.choice("task", default: .baseToNew, "which classes are trained and tested")
     model = try reader.section("model", "the CLIP that is adapted") { reader in
-      try ModelSettings(reader, isRequired: purpose != .data)
+      try ModelSettings(reader, isRequired: purpose != .data && purpose != .explanation)
     }
     data = try reader.section("data", "the images and their classes") { reader in
-      try DataSettings(reader, isRequired: purpose != .plan)
+      try DataSettings(reader, isRequired: purpose != .plan && purpose != .explanation)
     }
     method = try reader.section("method", "what is trained, and what is skipped", MethodSettings.init)
     batch = try reader.section("batch", "images per step, and their order") { reader in
