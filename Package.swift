@@ -33,7 +33,11 @@ let package = Package(
   name: "skiptune",
   products: [
     .executable(name: "skiptune", targets: ["skiptune"]),
-    .library(name: "SkipTuning", targets: ["SkipTuning"]),
+    .library(
+      name: "SkipTuning",
+      targets: [
+        "SkipTuning", "CLIPModel", "Optimization", "Kernels", "MatrixBackends", "Tensors", "Datasets", "Diagnostics",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

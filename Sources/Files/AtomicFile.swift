@@ -3,30 +3,33 @@ import Foundation
 
 /// Files that are there whole or not at all.
 package enum AtomicFile {
-  /// Writes a file as `replace(_:_:)` does.
-  package static func write(_ content: some ContiguousBytes, to file: URL) throws {
-    try replace(file) { descriptor in try content.withUnsafeBytes { try descriptor.write($0) } }
+  /// Writes a file as `replace(_:isDurable:_:)` does.
+  package static func write(_ content: some ContiguousBytes, to file: URL, isDurable: Bool = true) throws {
+    try replace(file, isDurable: isDurable) { descriptor in try content.withUnsafeBytes { try descriptor.write($0) } }
   }
 
-  /// Writes a file aside in the same folder, syncs it, renames it into place and syncs the folder; replaces what was
-  /// there.
+  /// Writes a file aside in the same folder, syncs it, renames it into place and syncs the folder.
+  ///
+  /// What was there is replaced. A file that need not outlive a crash of the machine is not synced.
   ///
   /// Throws what `body` throws, `Failure(.cannotCreate)` when the folder does not take the file, and
   /// `Failure(.inputOutput)` when writing fails part-way. What was there then stays, and nothing is left beside it.
-  package static func replace(_ file: URL, _ body: (borrowing Descriptor) throws -> Void) throws {
+  package static func replace(
+    _ file: URL, isDurable: Bool = true, _ body: (borrowing Descriptor) throws -> Void
+  ) throws {
     let aside = placeAside(file)
     // Failures name the file that was asked for.
     let descriptor = try Descriptor.creating(aside.path, knownAs: file.path)
     do {
       try body(descriptor)
-      try descriptor.synchronize()
+      if isDurable { try descriptor.synchronize() }
       try descriptor.close()
       try move(aside, to: file, "the file cannot be put in its place")
     } catch {
       unlink(aside.path)
       throw error
     }
-    try Descriptor.synchronize(folder: file.deletingLastPathComponent())
+    if isDurable { try Descriptor.synchronize(folder: file.deletingLastPathComponent()) }
   }
 }
 

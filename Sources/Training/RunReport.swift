@@ -14,6 +14,7 @@ final class RunReport {
   private var directory: RunDirectory?
   private var metrics: MetricsLog?
   private var events: RunEvents?
+  private var monitor: RunMonitor?
   /// The resolved configuration, as YAML.
   private var configuration = ""
   private var progress: ProgressLine?
@@ -62,6 +63,12 @@ final class RunReport {
     }
   }
 
+  /// Begins the file for Prometheus of a run that trains on `dataset`.
+  func openMonitor(_ file: URL?, dataset: String) throws {
+    guard let file, let directory else { return }
+    monitor = try RunMonitor(file, run: directory.url, dataset: dataset)
+  }
+
   func info(_ message: String) {
     if speaks { log.info("\(message)") }
   }
@@ -76,6 +83,7 @@ final class RunReport {
       try metrics?.append(record)
       try events?.add(record)
     }
+    monitoring { try $0.tell(record) }
   }
 
   /// Tells TensorBoard how long the features of an epoch took.
@@ -92,7 +100,33 @@ final class RunReport {
     progress = ProgressLine(title, unit: unit, total: total, output: console)
   }
 
-  func update(_ completed: Int, note: String = "") { progress?.update(completed: completed, note: note) }
+  func update(_ completed: Int, note: String = "") {
+    progress?.update(completed: completed, note: note)
+    monitoring { try $0.refresh() }
+  }
+
+  /// Tells Prometheus where training stands.
+  func tell(_ standing: RunMonitor.Standing) { monitoring { try $0.tell(standing) } }
+
+  /// Tells Prometheus of a test of an earlier start.
+  func tell(_ test: RunResults.TestOutcome, of model: String) { monitoring { $0.tell(test, of: model) } }
+
+  /// Tells Prometheus that the run has ended before its end.
+  func end(with failure: any Error) {
+    let isStopped = (failure as? Failure)?.status == .requeue
+    monitoring { try $0.end(isStopped ? .stopped : .failed) }
+  }
+
+  /// A run is worth no less where nobody hears of it: trouble is said once, and the file is left alone from then on.
+  private func monitoring(_ body: (inout RunMonitor) throws -> Void) {
+    guard monitor != nil else { return }
+    do {
+      try body(&monitor!)
+    } catch {
+      monitor = nil
+      warning("output.prometheus is not written any more: \(error)")
+    }
+  }
 
   func finishProgress(note: String = "") {
     progress?.finish(note: note)
@@ -122,6 +156,7 @@ final class RunReport {
     try directory.writeAtomically(Data(results.table.markdown.utf8), "results.md")
     if describes { describe(directory.url) }
     try directory.complete()
+    monitoring { try $0.end(.finished) }
     log.info("results are in \(directory.url.path)")
   }
 

@@ -168,6 +168,7 @@ struct TrainingLoop<Product: MatrixProduct> {
         if news.isEndRequested { outcome.isStoppedEarly = true }
       }
       report.update(index + 1, note: paceWords(outcome, batchCount: batchCount))
+      report.tell(standing(outcome, batchCount: batchCount))
       try keepState(&outcome, news, isSynchronized: synchronizes)
       if outcome.isStoppedEarly { break }
     }
@@ -176,10 +177,23 @@ struct TrainingLoop<Product: MatrixProduct> {
 
   /// Loss, speed and time left of the whole run.
   private func paceWords(_ outcome: Outcome, batchCount: Int) -> String {
-    let steps = min(settings.limits.maxSteps ?? .max, settings.optimizer.epochs * batchCount)
-    return outcome.pace.words(
-      loss: outcome.progress.loss, globalBatch: inputs.globalBatch, stepsLeft: steps - outcome.position.step,
-      elapsed: outcome.pace.elapsed)
+    outcome.pace.words(
+      loss: outcome.progress.loss, globalBatch: inputs.globalBatch,
+      stepsLeft: steps(batchCount: batchCount) - outcome.position.step, elapsed: outcome.pace.elapsed)
+  }
+
+  /// The same for programs.
+  private func standing(_ outcome: Outcome, batchCount: Int) -> RunMonitor.Standing {
+    let (pace, steps) = (outcome.pace, steps(batchCount: batchCount))
+    return RunMonitor.Standing(
+      position: outcome.position, steps: steps, loss: outcome.progress.loss,
+      imagesPerSecond: pace.imagesPerSecond(globalBatch: inputs.globalBatch), sentBytes: pace.sentBytes,
+      secondsLeft: pace.timeLeft(stepsLeft: steps - outcome.position.step, elapsed: pace.elapsed)?.inSeconds)
+  }
+
+  /// Steps of the whole run.
+  private func steps(batchCount: Int) -> Int {
+    min(settings.limits.maxSteps ?? .max, settings.optimizer.epochs * batchCount)
   }
 
   /// Counts and records steps of which all ranks have heard.

@@ -8,6 +8,8 @@ struct TrainingPace {
 
   private var recent: [(seconds: Double, sentBytes: Int)] = []
   private var stepsTaken = 0
+  /// Of all steps.
+  private(set) var sentBytes = 0
   private let start = ContinuousClock.now
 
   /// Time since training began in this process.
@@ -18,21 +20,31 @@ struct TrainingPace {
     if recent.count == Self.remembered { recent.removeFirst() }
     recent.append((seconds, sentBytes))
     stepsTaken += 1
+    self.sentBytes += sentBytes
+  }
+
+  /// Of the last steps, of `globalBatch` images each; nil before the first.
+  func imagesPerSecond(globalBatch: Int) -> Double? {
+    let seconds = recent.reduce(0) { $0 + $1.seconds }
+    return seconds > 0 ? Double(globalBatch * recent.count) / seconds : nil
+  }
+
+  /// By the mean of all steps so far with the features that they needed, which `elapsed` holds too; nil before the first.
+  func timeLeft(stepsLeft: Int, elapsed: Duration) -> Duration? {
+    stepsTaken > 0 ? elapsed / stepsTaken * max(0, stepsLeft) : nil
   }
 
   /// Such as `loss 0.1234, 812 images/s, 1.2 MB/s sent, all done in 3 min 20 s`, of steps of `globalBatch` images.
-  ///
-  /// What is left is told by the mean of all steps so far with the features that they needed, which `elapsed` holds too.
   func words(loss: Double?, globalBatch: Int, stepsLeft: Int, elapsed: Duration) -> String {
     let seconds = recent.reduce(0) { $0 + $1.seconds }
     let bytes = recent.reduce(0) { $0 + $1.sentBytes }
     var words = loss.map { ["loss \(Readable.fixed($0, 4))"] } ?? []
-    if seconds > 0 {
-      words.append(Readable.rate(Double(globalBatch * recent.count) / seconds, "image"))
+    if let rate = imagesPerSecond(globalBatch: globalBatch) {
+      words.append(Readable.rate(rate, "image"))
       if bytes > 0 { words.append("\(Readable.bytes(Int(Double(bytes) / seconds)))/s sent") }
     }
-    if stepsTaken > 0, stepsLeft > 0 {
-      words.append("all done in \(Readable.duration(elapsed / stepsTaken * stepsLeft))")
+    if stepsLeft > 0, let left = timeLeft(stepsLeft: stepsLeft, elapsed: elapsed) {
+      words.append("all done in \(Readable.duration(left))")
     }
     return words.joined(separator: ", ")
   }

@@ -112,6 +112,15 @@ public struct TrainingRun<Product: MatrixProduct> {
 
   /// The same where all ranks train.
   func runUndivided() throws -> RunResults {
+    do {
+      return try runMonitored()
+    } catch {
+      report.end(with: error)
+      throw error
+    }
+  }
+
+  private func runMonitored() throws -> RunResults {
     var runTrace = environment.runTrace
     let inputs = try prepare(&runTrace)
     do {
@@ -189,6 +198,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     ProcessMemory.resetPeak()
     try collectives.agree {
       try environment.runTrace?.judge(runDirectory: settings.runDirectory)
+      if collectives.rank == 0, let file = settings.output.prometheus { try RunMonitor.judge(file) }
       try RunCheckpoints.judgePaths(start, in: checkpointFolder)
       _ = try RunInputs.globalBatch(settings, worldSize: collectives.worldSize)
     }
@@ -219,6 +229,7 @@ public struct TrainingRun<Product: MatrixProduct> {
   private func begin(_ inputs: RunInputs, _ checkpoints: RunCheckpoints) throws -> RunProgress {
     if let restored = try checkpoints.restore(start) {
       try collectives.agree { try openMetrics(inputs, from: restored.position.step) }
+      restored.zeroShot.map { report.tell($0, of: "zero-shot") }
       return try fitted(restored, inputs)
     }
     let initial = try start.initialCheckpoint.map(checkpoints.findInitial)
@@ -274,6 +285,7 @@ public struct TrainingRun<Product: MatrixProduct> {
       try report.open(
         settings.runDirectory, resolved, logTo: environment.logDestination,
         keepsEarlierFiles: RunCheckpoints.goesOn(start, in: checkpointFolder))
+      try report.openMonitor(settings.output.prometheus, dataset: inputs.training.name)
     }
     try runTrace?.open()
     notes.forEach(report.info)

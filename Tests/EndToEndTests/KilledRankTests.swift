@@ -63,7 +63,9 @@ extension EndToEnd {
     @Test func aJobThatIsAskedToStopSavesItsState() async throws {
       let task = try SmallTask()
       let settings = ["optim.epochs=1000", "evaluate.zero_shot=false", "evaluate.tuned=false"]
-      let arguments = task.trainArguments("run", settings)
+      let monitor = task.folder.appendingPathComponent("run.prom")
+      let monitored = ["output.prometheus=\(monitor.path)"]
+      let arguments = task.trainArguments("run", settings + monitored)
       let job = Task.detached {
         try MPIRun.run(ranks: 2, program: "skiptune", arguments: arguments, timeout: .seconds(90))
       }
@@ -75,11 +77,13 @@ extension EndToEnd {
       #expect(outcome.status == 75, "\(outcome.stderr)")
       #expect(outcome.stderr.contains("stopped by a signal; the state after"), "\(outcome.stderr)")
       try expectUnfinished(run)
+      #expect(try String(contentsOf: monitor, encoding: .utf8).contains("state=\"stopped\"} 1\n"))
 
       let stepCount = try run.steps().count + 10
-      let rest = task.trainArguments("run", settings + ["limits.max_steps=\(stepCount)"])
+      let rest = task.trainArguments("run", settings + monitored + ["limits.max_steps=\(stepCount)"])
       let resumed = try MPIRun.run(ranks: 2, program: "skiptune", arguments: rest, timeout: .seconds(90))
       #expect(resumed.status == 0, "\(resumed.stderr)")
+      #expect(try String(contentsOf: monitor, encoding: .utf8).contains("state=\"finished\"} 1\n"))
       let whole = try task.train("whole", ranks: 2, settings + ["limits.max_steps=\(stepCount)"])
       #expect(try run.steps() == whole.steps())
       let files = [run, whole].map { $0.model.appendingPathComponent("model.safetensors") }

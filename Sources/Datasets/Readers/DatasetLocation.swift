@@ -18,6 +18,7 @@ public struct DatasetLocation: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - name: a name or folder of ``DatasetCatalog``, in any case; or any name together with `layout`.
+  ///   - dataRoot: the folder that holds one folder per data set.
   ///   - folder: the data set's folder in the data root (or an absolute path); default: the catalogue's, or the name.
   ///   - imageRoot: where image paths start, relative to the folder; default: the catalogue's, or the folder itself.
   ///   - layout: how it is laid out; default: the catalogue's.

@@ -166,6 +166,8 @@ struct OutputSettings: Sendable {
   var saveModel: Bool
   var tensorBoard: Bool
   var report: Bool
+  /// nil: none is written.
+  var prometheus: URL?
 
   init(_ reader: SettingsReader) throws {
     saveModel = try reader.boolean(
@@ -175,5 +177,12 @@ struct OutputSettings: Sendable {
     report = try reader.boolean(
       "report", default: true,
       "whether a finished run is described by <run_dir>/report.html, one file to look at or send")
+    prometheus = try reader.optionalPath(
+      "prometheus",
+      "file, its name ending in .prom, that says where the run stands, for the textfile collector of Prometheus' node exporter; default: none"
+    )
+    try reader.require(
+      prometheus.map { $0.pathExtension == "prom" } ?? true, about: "prometheus",
+      "must end in .prom, or node exporter passes it over")
   }
 }
