@@ -170,7 +170,8 @@ let package = Package(
       dependencies: [
         "Diagnostics", "Tensors", "StrictJSON", "Safetensors", "RestrictedPickle", "TorchArchives", "Configuration",
         "Collectives", "ShardFiles", "FeatureCache", "Checkpoints", "CLIPModel", "TunedModels", "Datasets",
-        "RunRecords", "HTMLReport", "Evaluation", "Planning", "Training", "Sweeps", "TestSupport",
+        "RunRecords", "HTMLReport", "Evaluation", "Planning", "Training", "Sweeps", "SweepExecution", "Protocols",
+        "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Tests/Fuzz", swiftSettings: swiftSettings),
@@ -238,6 +239,7 @@ let package = Package(
       ]),
     tests("SweepsTests", ["Diagnostics", "Files", "Configuration", "Reporting", "Training", "Sweeps"]),
     tests("SweepExecutionTests", ["Diagnostics", "Sweeps", "SweepExecution"]),
+    tests("ProtocolsTests", ["Diagnostics", "Protocols"]),
     tests("FuzzTests", []),
     tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "Sweeps"]),
   ],

@@ -85,8 +85,12 @@ final class Supervisor {
       default: break
       }
     }
-    let words = String(decoding: try Data(contentsOf: errors), as: UTF8.self)
-      .split(whereSeparator: \.isNewline).prefix(4).joined(separator: " | ")
+    let lines = String(decoding: try Data(contentsOf: errors), as: UTF8.self).split(whereSeparator: \.isNewline)
+    // Swift's own words, and the places that its backtrace names.
+    let telling = lines.filter {
+      $0.contains("atal error") || $0.contains("failure") || $0.contains(" in skiptune-fuzz at ")
+    }
+    let words = (telling.isEmpty ? lines : telling).prefix(5).joined(separator: " | ")
     let how = worker.terminationReason == .exit ? "exit status" : "signal"
     return (max(current, inputs.lowerBound), "\(how) \(worker.terminationStatus) \(words.prefix(600))")
   }
@@ -94,10 +98,14 @@ final class Supervisor {
   /// Waits for a worker, and ends it where it makes no progress.
   private func watch(_ worker: Process) -> Bool {
     var (seen, since) = (progress.current, ContinuousClock.now)
+    var woke = ContinuousClock.now
     while worker.isRunning {
       usleep(20_000)
       let current = progress.current
-      if current != seen { (seen, since) = (current, .now) }
+      // Where this process has been stopped meanwhile, so has the worker.
+      let wasStopped = woke.duration(to: .now) > .seconds(1)
+      woke = .now
+      if current != seen || wasStopped { (seen, since) = (current, .now) }
       // Its first input comes after its corpus is made.
       if since.duration(to: .now) / .seconds(1) > hangLimit {
         kill(worker.processIdentifier, SIGKILL)

@@ -87,7 +87,7 @@ struct Worker {
     guard [.badData, .missingInput, .usage].contains(failure.status) else {
       throw Complaint(words: "exit status \(failure.status.rawValue): \(line)")
     }
-    if line.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f }) {
+    if line.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
       throw Complaint(words: "control characters in: \(line.debugDescription)")
     }
     guard !failure.problem.isEmpty, line.count <= limits.message + (failure.place?.count ?? 0) else {

@@ -14,7 +14,7 @@ let faultyReaders: [String: ReaderMaker] = [
   },
   "faulty-error": faulty { _ in throw CancellationError() },
   "faulty-status": faulty { _ in throw Failure(.internalError, "a defect") },
-  "faulty-message": faulty { _ in throw Failure(.badData, String(repeating: "long", count: 2000)) },
+  "faulty-message": faulty { _ in throw Failure(.badData, "wrong", remedy: String(repeating: "long", count: 2000)) },
 ]
 
 /// A reader of three bytes that takes them, and is at fault where the first one is not "a".

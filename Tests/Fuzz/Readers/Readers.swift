@@ -25,6 +25,8 @@ let ordinaryReaders: [String: ReaderMaker] = [
   "evaluation-record": evaluationRecordReader,
   "journal": journalReader,
   "plan-files": planFilesReader,
+  "comparison": comparisonReader,
+  "sweep-folder": sweepFolderReader,
   "trial-outcome": trialOutcomeReader,
 ]
 

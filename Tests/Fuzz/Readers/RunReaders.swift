@@ -66,8 +66,8 @@ func runRecordReader(_ url: URL) throws -> FuzzReader {
   ) { bytes, file in
     try folder.replace(file, bytes)
     let record = try RunRecord(contentsOf: folder.url.path)
-    _ = ReportPage([record]) { _ in nil }.text
-    _ = ReportPage([record, record]) { _ in nil }.text
+    // The page of one run, or of two beside each other.
+    _ = ReportPage(bytes.count.isMultiple(of: 2) ? [record] : [record, record]) { _ in nil }.text
   }
 }
 
@@ -132,16 +132,16 @@ func planFilesReader(_ url: URL) throws -> FuzzReader {
       "model": {"vision": \(tower), "text": \(tower), "image_size": 32, "patch_size": 8, "context_length": 77,
         "vocabulary_size": 520, "embedding_width": 24}}}
     """
-  return FuzzReader(
-    seeds: [FuzzSeed("machine.json", machine), FuzzSeed("results.json", run)], words: ["null", "1e300", "[]"],
-    nesting: ["[", "{\"a\":"]
-  ) { bytes, file in
-    let place = try folder.replace(file, bytes)
-    if file == "machine.json" {
-      _ = try MachineReport(contentsOf: place)
-    } else {
-      _ = try MeasuredRun(contentsOf: place)
-    }
+  let seeds = try folder.adding([FuzzSeed("machine.json", machine), FuzzSeed("results.json", run)])
+  let link = MachineProfile.Link(latency: 1e-5, bandwidth: 1e9)
+  let assumed = MachineProfile(
+    threads: 1, ranksPerNode: 1, products: [.init(rows: 64, operations: 1e10)], attention: 1e9, elements: 1e9,
+    update: 1e9, memory: 1e10, node: link, network: link)
+  return FuzzReader(seeds: seeds, words: ["null", "1e300", "[]"], nesting: ["[", "{\"a\":"]) { bytes, file in
+    try folder.replace(file, bytes)
+    let machine = try MachineReport(contentsOf: folder.file("machine.json"))
+    let run = try MeasuredRun(contentsOf: folder.file("results.json"))
+    _ = PlanValidation([run], machines: [machine], assumed: assumed, hiddenShare: 0.5, tolerance: 0.3).table
   }
 }
 
@@ -150,7 +150,7 @@ func trialOutcomeReader(_ url: URL) throws -> FuzzReader {
   let trial = Trial(
     number: 1, settings: [Setting(key: "method.start_layer", value: "2"), Setting(key: "seed", value: "1")])
   let text = """
-    {"trial": 1, "name": "\(trial.name)", "settings": {"method.start_layer": 2, "seed": 1}, "state": "finished",
+    {"trial": 1, "name": "\(trial.name)", "settings": {"method.start_layer": "2", "seed": "1"}, "state": "finished",
      "attempts": 1, "epochs": 2, "steps": 20, "metrics": {"harmonic_mean": 80.5, "images.base": 40}, "seconds": 1.5,
      "test_seconds": null, "peak_memory_bytes": 1000000, "sent_bytes": null, "ranks": 2, "problem": null}
     """
