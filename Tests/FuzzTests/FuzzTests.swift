@@ -9,7 +9,7 @@ import Testing
   }
 
   @Test func readersRefuseWhatIsDamaged() throws {
-    let outcome = try fuzz("--seed", "1", "--inputs", "120")
+    let outcome = try fuzz("--seed", "1", "--inputs", "200")
     #expect(outcome.status == 0, "\(outcome.stdout)\(outcome.stderr)")
     #expect(outcome.stdout.hasSuffix(" 0 findings\n"))
   }
