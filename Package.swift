@@ -181,6 +181,17 @@ let package = Package(
         "TestSupport",
       ],
       path: "Tests/Scenarios", swiftSettings: swiftSettings),
+    // Reads damaged and hostile inputs of every format; docs/robustness.md.
+    .executableTarget(
+      name: "skiptune-fuzz",
+      dependencies: [
+        "Diagnostics", "Tensors", "StrictJSON", "Safetensors", "RestrictedPickle", "TorchArchives", "Configuration",
+        "Collectives", "ShardFiles", "FeatureCache", "Checkpoints", "CLIPModel", "TunedModels", "Datasets",
+        "RunRecords", "HTMLReport", "Evaluation", "Planning", "Training", "Sweeps", "SweepExecution", "Protocols",
+        "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/Fuzz", swiftSettings: swiftSettings),
     // Linked where allocations are counted, and nowhere else: it replaces malloc.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter", cSettings: cSettings),
     .executableTarget(
@@ -248,6 +259,8 @@ let package = Package(
       ]),
     tests("SweepsTests", ["Diagnostics", "Files", "Configuration", "Reporting", "Training", "Sweeps"]),
     tests("SweepExecutionTests", ["Diagnostics", "Sweeps", "SweepExecution"]),
+    tests("ProtocolsTests", ["Diagnostics", "Protocols"]),
+    tests("FuzzTests", []),
     tests("EndToEndTests", ["Diagnostics", "Tensors", "StrictJSON", "Safetensors", "Sweeps"]),
   ],
   swiftLanguageModes: [.v6]

@@ -41,9 +41,18 @@ public struct Failure: Error, Equatable, Sendable, CustomStringConvertible {
     self.remedy = remedy
   }
 
-  /// `place: problem; remedy`, on one line whatever the parts contain.
+  /// `place: problem; remedy`, on one line whatever the parts contain: control characters are escaped, so that names out
+  /// of a hostile file do nothing to a terminal, and a problem that quotes very much of one is cut.
   public var description: String {
+    let problem = problem.count > Self.longest ? "\(problem.prefix(Self.longest))…" : problem
     let line = [place.map { "\($0): " } ?? "", problem, remedy.map { "; \($0)" } ?? ""].joined()
-    return line.split(whereSeparator: \.isNewline).joined(separator: " ")
+      .split(whereSeparator: \.isNewline).joined(separator: " ")
+    guard line.unicodeScalars.contains(where: Self.isControl) else { return line }
+    return line.unicodeScalars.map { Self.isControl($0) ? $0.escaped(asASCII: true) : String($0) }.joined()
   }
+
+  /// Characters of a problem that are shown.
+  private static let longest = 1500
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.generalCategory == .control }
 }

@@ -78,7 +78,7 @@ struct StoredResult: Sendable {
     return try Dictionary(
       uniqueKeysWithValues: members.map { member in
         guard let images = member.value["images"]?.integer, let correct = member.value["correct"]?.integer,
-          (0...images).contains(correct), images < 1 << 50
+          (0..<1 << 50).contains(images), (0...images).contains(correct)
         else { throw damaged(file) }
         return (
           member.key, Score(images: images, correct: correct, macroF1: member.value["macro_f1"]?.number)

@@ -38,7 +38,9 @@ struct ClaimFolder: Sendable {
     var numbers: [String: Int] = [:]
     for name in try SharedFolder.names(in: url) {
       let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-      guard parts.count == 3, parts[2] == "json", !parts[0].isEmpty, let number = Int(parts[1]), number > 0 else {
+      guard parts.count == 3, parts[2] == "json", !parts[0].isEmpty, let number = Int(parts[1]),
+        (1..<Int.max).contains(number)
+      else {
         continue
       }
       numbers[String(parts[0])] = max(number, numbers[String(parts[0])] ?? 0)

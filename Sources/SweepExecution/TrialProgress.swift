@@ -20,6 +20,8 @@ struct TrialProgress: Equatable {
   var harmonicMean: Double?
 
   private static let largest = 1 << 30
+  /// Counts that may be true.
+  private static let counts = 0..<1 << 40
 
   /// Reads what a run directory tells; nil where there is nothing yet.
   init?(run folder: URL) {
@@ -36,7 +38,9 @@ struct TrialProgress: Equatable {
     if record["test"] != nil {
       if let accuracy = record["accuracy"]?.number { self.accuracy = accuracy }
       if let mean = record["harmonic_mean"]?.number { harmonicMean = mean }
-    } else if let step = record["step"]?.integer, let epoch = record["epoch"]?.integer {
+    } else if let step = record["step"]?.integer, let epoch = record["epoch"]?.integer,
+      Self.counts.contains(step), Self.counts.contains(epoch)
+    {
       if epoch > self.epoch, epoch > 0 { stepsPerEpoch = max(1, step / epoch) }
       (self.step, self.epoch) = (step + 1, epoch)
       seconds += record["seconds"]?.number ?? 0
@@ -47,6 +51,6 @@ struct TrialProgress: Equatable {
   /// Seconds that are left of so many epochs at the pace so far; nil where that is not known.
   func secondsLeft(of epochs: Int?) -> Double? {
     guard let epochs, let stepsPerEpoch, step > 0 else { return nil }
-    return seconds / Double(step) * Double(max(0, epochs * stepsPerEpoch - step))
+    return seconds / Double(step) * max(0, Double(epochs) * Double(stepsPerEpoch) - Double(step))
   }
 }

@@ -41,21 +41,48 @@ public struct MeasuredRun: Sendable {
     guard scenario.globalBatch(ranks: ranks) >= ranks else {
       throw workload.failure("global_batch", "must be at least the number of ranks")
     }
+    try Self.judge(scenario, ranks: ranks, workload)
   }
 
   private static func scenario(_ workload: CheckedFields, startLayer: Int) throws -> Scenario {
     let count = try workload.integer("classes", from: 1)
     let lengths = try workload.integer("prompt_tokens", from: count)
+    // What prompts share is no longer than they are.
     let classes = PromptSet(
-      count: count, lengths: lengths, rows: try workload.integer("prompt_rows", from: 1, to: lengths))
+      count: count, lengths: lengths,
+      rows: try workload.integer("prompt_rows", from: (lengths - 1) / count + 1, to: lengths)
+    )
     var scenario = Scenario(
       try configuration(workload.object("model")), .skipTuning(startLayer: startLayer, .init()), classes: classes,
       batch: .global(try workload.integer("global_batch", from: 1)),
       epochImages: try workload.integer("epoch_images", from: 1),
       ranksPerNode: try workload.integer("ranks_per_node", from: 1),
       exchange: try exchange(workload.object("exchange")))
-    scenario.keptClasses = Int(try workload.positive("mean_kept_classes").rounded())
+    let kept = try workload.positive("mean_kept_classes")
+    guard kept <= Double(count) else { throw workload.failure("mean_kept_classes", "must be at most classes") }
+    scenario.keptClasses = Int(kept.rounded())
     return scenario
+  }
+
+  /// Refuses sizes that each may be, but whose work could not be counted together.
+  private static func judge(_ scenario: Scenario, ranks: Int, _ workload: CheckedFields) throws {
+    let (configuration, classes) = (scenario.configuration, Double(scenario.classes.count))
+    let (tokens, context) = (Double(configuration.tokensPerImage), Double(configuration.contextLength))
+    guard scenario.classes.length <= context else {
+      throw workload.failure("prompt_tokens", "must be at most context_length for each class")
+    }
+    let images = Double(scenario.globalBatch(ranks: ranks))
+    // Above all counts of operations, bytes and parameters of a step: the largest sum has some 50 terms.
+    var work = 64 * (images + classes) * Double(configuration.embeddingWidth) * (classes + 4)
+    for (tower, rows, length) in [
+      (configuration.vision, images * tokens, tokens), (configuration.text, classes * context, context),
+    ] {
+      guard tower.headCount <= tower.width else { throw workload.failure("model", "has more heads than widths") }
+      let (width, mlpWidth) = (Double(tower.width), Double(tower.mlpWidth))
+      work += 64 * (rows + Double(ranks)) * width * (width + mlpWidth + length) * Double(tower.depth)
+      work += 64 * Double(scenario.epochImages) * length * width
+    }
+    guard work < 0x1p61 else { throw workload.failure("model", "and its batches are larger than any") }
   }
 
   private static func exchange(_ fields: CheckedFields) throws -> Scenario.Exchange {

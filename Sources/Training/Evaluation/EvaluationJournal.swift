@@ -7,12 +7,12 @@ import ShardFiles
 /// `journal.jsonl` of an evaluation: one line for each chunk of images that was tested, with its hash before it.
 ///
 /// A line is in the kernel's hands when a chunk counts as tested, so a killed job loses no more than what it was at.
-struct EvaluationJournal {
+package struct EvaluationJournal {
   /// A chunk, and which test it belongs to.
-  struct Entry: Codable {
+  package struct Entry: Codable {
     /// Hash of all that the test depends on.
-    var test: String
-    var outcomes: ImageOutcomes
+    package var test: String
+    package var outcomes: ImageOutcomes
   }
 
   static let name = "journal.jsonl"
@@ -36,7 +36,7 @@ struct EvaluationJournal {
   /// What is there, and how many lines are cut off or damaged, which count for nothing.
   ///
   /// Throws `Failure` for a journal that cannot be read.
-  static func read(_ url: URL) throws -> (entries: [Entry], damaged: Int) {
+  package static func read(_ url: URL) throws -> (entries: [Entry], damaged: Int) {
     guard FileManager.default.fileExists(atPath: url.path) else { return ([], 0) }
     let bytes = try SmallFile.bytes(of: url, limit: largest, what: "the journal of the evaluation")
     let lines = bytes.split(separator: UInt8(ascii: "\n"))
