@@ -1,3 +1,4 @@
+import Collectives
 import Diagnostics
 
 /// How the ranks of a world are divided into groups, each of which runs a trial at a time.
@@ -21,6 +22,23 @@ struct RankGroups: Equatable {
     let rest = count * ranksPerTrial..<worldSize
     if usesAllRanks, !rest.isEmpty { working.append(rest) }
     idle = usesAllRanks ? worldSize..<worldSize : rest
+  }
+
+  /// As many groups, of sizes that differ by one at most.
+  init(worldSize: Int, groupCount: Int) {
+    working = (0..<groupCount).map { evenShard(of: worldSize, rank: $0, worldSize: groupCount) }
+    idle = worldSize..<worldSize
+  }
+
+  /// These groups, or larger ones where fewer trials are left than there are groups.
+  func resized(for trials: Int) -> RankGroups {
+    guard (1..<working.count).contains(trials) else { return self }
+    return RankGroups(worldSize: idle.upperBound, groupCount: trials)
+  }
+
+  /// Whether a group of `ranks` would be larger if all ranks were divided among so many trials.
+  func grows(_ ranks: Range<Int>, for trials: Int) -> Bool {
+    trials > 0 && idle.upperBound / trials > ranks.count
   }
 
   /// The group of a rank, its number, and whether it works.

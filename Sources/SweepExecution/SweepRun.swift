@@ -41,6 +41,8 @@ public struct SweepRun<Product: MatrixProduct> {
     public var waitsForOthers = false
     /// Whether what is left of the ranks is a smaller group.
     public var usesAllRanks = false
+    /// Whether groups become larger when fewer trials are left than there are groups.
+    public var resizesGroups = false
     /// Whether trials that have failed as often as they may are tried once more.
     public var retriesFailed = false
     /// Names of stopped trials that go on.
@@ -74,20 +76,43 @@ public struct SweepRun<Product: MatrixProduct> {
     }
     try world.agree { if isFirst { try judgeFolder() } }
     let job = String(decoding: try world.allGather(isFirst ? Array(Self.newJob.utf8) : [])[0], as: UTF8.self)
+    let line = try world.agree { isFirst ? try SweepLine(plan, environment.console) : nil }
+    var left = try onAll { isFirst && options.resizesGroups ? try openCount() : 0 }
+    say("\(plan.trials.count) trials; \(groups.resized(for: left).words)")
+    while true {
+      left = try round(groups.resized(for: left), job, line)
+      guard left > 0 else { break }
+      say("\(left) \(left == 1 ? "trial is" : "trials are") left; \(groups.resized(for: left).words)")
+    }
+    return try world.agree { isFirst ? try SweepSummary(plan) : nil }
+  }
+
+  /// Works in groups until they have nothing to do; returns how many trials larger groups could take then.
+  private func round(_ groups: RankGroups, _ job: String, _ line: SweepLine?) throws -> Int {
     let (ranks, number, works) = groups.group(of: world.rank)
     let group = world.world(of: Array(ranks))
+    let grows: ((Int) -> Bool)? = options.resizesGroups ? { groups.grows(groups.working[0], for: $0) } : nil
     let ledger = try world.agree {
-      group.rank == 0 ? try TrialLedger(plan, job: job, group: number, rules(works: works)) : nil
+      group.rank == 0 ? try TrialLedger(plan, job: job, group: number, rules(works: works, grows: grows)) : nil
     }
     try world.agree { if isFirst { try options.revived.forEach { try revive($0, ledger!) } } }
-    if isFirst { environment.log.info("\(plan.trials.count) trials; \(groups.words)") }
-    let line = try world.agree { isFirst ? try SweepLine(plan, environment.console) : nil }
     let end = try GroupLoop(plan, group, ledger, environment.makeRun, lease: options.lease, line).run()
     group.deadline = Self.patience
-    return try world.agree {
-      if let end { throw end }
-      return isFirst ? try SweepSummary(plan) : nil
-    }
+    try world.agree { if let end { throw end } }
+    return try onAll { isFirst && options.resizesGroups ? try ledger!.freeCount() : 0 }
+  }
+
+  private func say(_ line: String) { if isFirst { environment.log.info("\(line)") } }
+
+  /// A count of rank 0, on all ranks.
+  private func onAll(_ count: () throws -> Int) throws -> Int {
+    let own = try world.agree { Int64(try count()) }
+    return Int(try world.allReduce(own, .max))
+  }
+
+  /// Trials without an outcome, whoever may hold them.
+  private func openCount() throws -> Int {
+    try plan.trials.count - SweepFolder(plan.folder).outcomes(of: plan.trials).count { $0.state != .failed }
   }
 
   /// How long groups wait for each other in the end, when each has saved its state.
@@ -102,10 +127,10 @@ public struct SweepRun<Product: MatrixProduct> {
     return "job-\(plain.isEmpty ? "" : plain + "-")\(UUID().uuidString.prefix(8).lowercased())"
   }
 
-  private func rules(works: Bool) -> TrialLedger.Rules {
+  private func rules(works: Bool, grows: ((Int) -> Bool)?) -> TrialLedger.Rules {
     TrialLedger.Rules(
       order: order, lease: options.lease, waitsForOthers: options.waitsForOthers, retriesFailed: options.retriesFailed,
-      works: works)
+      works: works, grows: grows)
   }
 
   /// Takes the folder, and throws where what is finished there is not what would be run now.

@@ -26,6 +26,8 @@ final class TrialLedger {
     var retriesFailed: Bool
     /// Whether this rank's group runs trials, and does not only wait for the end.
     var works: Bool
+    /// Whether groups would be larger with so many trials left; nil where they keep their size.
+    var grows: ((Int) -> Bool)?
   }
 
   let holder: String
@@ -41,6 +43,8 @@ final class TrialLedger {
   /// Failures of trials that had failed for good before this job began, and that it may try once more.
   private var secondChances: [String: Int] = [:]
   private var held: (trial: Trial, standing: ClaimFolder.Standing)?
+  /// Whether this group, or one of its job that was seen, has had a trial since the ranks were divided.
+  private var hasBegun = false
 
   /// Takes up the state of a sweep; `group` tells the groups of a job apart.
   init(_ plan: SweepPlan, job: String, group: Int, _ rules: Rules) throws {
@@ -66,6 +70,7 @@ final class TrialLedger {
   func choose() throws -> Choice {
     try outcomes.look(plan.trials)
     let numbers = try claims.numbers()
+    if let choice = beforeGrowing(numbers) { return choice }
     var (isOwnJobBusy, isUnclear) = (false, false)
     for trial in order where !isSettled(trial) {
       let standing = claims.standing(trial.name, number: numbers[trial.name] ?? 0)
@@ -73,13 +78,39 @@ final class TrialLedger {
       case .free where rules.works:
         // Another group was faster, perhaps by more than one trial: what is seen is old.
         guard try take(trial, after: standing) else { return .wait }
+        hasBegun = true
         return .run(trial)
       case .free, .unclear: isUnclear = true
-      case .ownJob: isOwnJobBusy = true
+      case .ownJob:
+        isOwnJobBusy = true
+        if !rules.works { hasBegun = true }
       case .others: isUnclear = isUnclear || rules.waitsForOthers
       }
     }
     return isOwnJobBusy || isUnclear ? .wait : .leave
+  }
+
+  /// What a group does that leaves the last trials to larger groups; nil where it takes one itself.
+  ///
+  /// It waits until all groups of its job are through. The first trial after a division is taken in any case, as ranks were
+  /// divided by the number of trials.
+  private func beforeGrowing(_ numbers: [String: Int]) -> Choice? {
+    guard hasBegun, let grows = rules.grows else { return nil }
+    let all = availabilities(numbers)
+    guard grows(all.count { $0 == .free }) else { return nil }
+    return all.contains(.ownJob) ? .wait : .leave
+  }
+
+  /// Trials that this job could take now.
+  func freeCount() throws -> Int {
+    try outcomes.look(plan.trials)
+    return availabilities(try claims.numbers()).count { $0 == .free }
+  }
+
+  private func availabilities(_ numbers: [String: Int]) -> [Availability] {
+    plan.trials.filter { !isSettled($0) }.map { trial in
+      availability(of: trial, claims.standing(trial.name, number: numbers[trial.name] ?? 0))
+    }
   }
 
   private enum Availability { case free, ownJob, others, unclear }

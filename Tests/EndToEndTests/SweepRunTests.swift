@@ -43,6 +43,22 @@ extension EndToEnd {
       #expect(counts[0] == counts[1])
     }
 
+    /// The last trials are run by all ranks, where that is asked for.
+    @Test func groupsGrowInTheEnd() throws {
+      let sweep = try SmallSweep()
+      let outcome = try sweep.run(ranks: 3, ["--resize-groups"])
+      #expect(outcome.status == 0 && outcome.stdout.contains("4 of 4 trials are finished"), "\(outcome.stderr)")
+      #expect(outcome.stderr.contains("4 trials; 3 groups of 1 rank"), "\(outcome.stderr)")
+      #expect(outcome.stderr.contains("1 trial is left; 1 group of 3 ranks"), "\(outcome.stderr)")
+      #expect(try sweep.outcomes().values.compactMap { $0["ranks"] }.sorted() == [1, 1, 1, 3])
+      #expect(try sweep.events("claimed").count == 4 && sweep.events("finished").count == 4)
+      // From the beginning, where there are fewer trials than groups.
+      let few = try SmallSweep(seeds: 1)
+      let large = try few.run(ranks: 4, ["--resize-groups"])
+      #expect(large.status == 0 && large.stderr.contains("2 trials; 2 groups of 2 ranks"), "\(large.stderr)")
+      #expect(try few.outcomes().values.allSatisfy { $0["ranks"] == 2 })
+    }
+
     /// Two jobs at once: between them each trial once.
     @Test func twoJobsShareTheTrials() async throws {
       let sweep = try SmallSweep(seeds: 4)

@@ -159,4 +159,14 @@ import Testing
     #expect(throws: Failure.self) { try RankGroups(worldSize: 1, ranksPerTrial: 2, usesAllRanks: false) }
     #expect(try RankGroups(worldSize: 1, ranksPerTrial: 2, usesAllRanks: true).working == [0..<1])
   }
+
+  @Test func groupsGrowWhereTrialsAreFew() throws {
+    let groups = try RankGroups(worldSize: 7, ranksPerTrial: 2, usesAllRanks: false)
+    #expect(groups.resized(for: 3) == groups && groups.resized(for: 9) == groups && groups.resized(for: 0) == groups)
+    let two = groups.resized(for: 2)
+    #expect(two.working == [0..<4, 4..<7] && two.idle.isEmpty && two.group(of: 6) == (4..<7, 1, true))
+    #expect(groups.resized(for: 1).working == [0..<7])
+    #expect(groups.grows(0..<2, for: 1) && groups.grows(0..<2, for: 2))
+    #expect(!groups.grows(0..<2, for: 3) && !groups.grows(0..<2, for: 0))
+  }
 }

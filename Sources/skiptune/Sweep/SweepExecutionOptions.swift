@@ -14,6 +14,8 @@ struct SweepExecutionOptions: ParsableArguments {
   var wait = false
   @Flag(help: "Make a smaller group of ranks that are left over.")
   var useAllRanks = false
+  @Flag(help: "Make groups larger when fewer trials are left than there are groups.")
+  var resizeGroups = false
   @Flag(help: "Try trials once more that have failed as often as they may.")
   var retryFailed = false
   @Option(
@@ -37,7 +39,7 @@ struct SweepExecutionOptions: ParsableArguments {
   func run(_ plan: SweepPlan, _ estimates: SweepEstimates, _ session: Session) throws {
     var options = SweepRun<MachineProduct>.Options()
     (options.lease, options.waitsForOthers, options.usesAllRanks) = (lease, wait, useAllRanks)
-    (options.retriesFailed, options.revived) = (retryFailed, revive)
+    (options.retriesFailed, options.revived, options.resizesGroups) = (retryFailed, revive, resizeGroups)
     let environment = SweepRun<MachineProduct>.Environment(
       world: session.collectives, console: session.console, log: session.log
     ) { group, console, log, destination, precision in
