@@ -51,7 +51,10 @@ struct GroupLoop<Product: MatrixProduct> {
     }
     while true {
       group.activity = { "waiting for a trial" }
-      guard try group.allReduce(StopSignal.isRequested ? 1 : 0 as Int64, .max) == 0 else { return stopped(nil) }
+      guard try group.allReduce(StopSignal.isRequested ? 1 : 0 as Int64, .max) == 0 else {
+        try group.agree { try ledger?.interrupt() }
+        return stopped(nil)
+      }
       switch try choose() {
       case .trial(let trial):
         if let failure = try run(trial) { return stopped(failure) }

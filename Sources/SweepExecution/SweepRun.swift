@@ -96,6 +96,8 @@ public struct SweepRun<Product: MatrixProduct> {
       group.rank == 0 ? try TrialLedger(plan, job: job, group: number, rules(works: works, grows: grows)) : nil
     }
     try world.agree { if isFirst { try options.revived.forEach { try revive($0, ledger!) } } }
+    // One after the other, as two that reach for the same trial would both look again.
+    for turn in groups.working.indices { try world.agree { if turn == number { try ledger?.begin() } } }
     let end = try GroupLoop(plan, group, ledger, environment.makeRun, lease: options.lease, line).run()
     group.deadline = Self.patience
     try world.agree { if let end { throw end } }

@@ -45,6 +45,8 @@ final class TrialLedger {
   private var held: (trial: Trial, standing: ClaimFolder.Standing)?
   /// Whether this group, or one of its job that was seen, has had a trial since the ranks were divided.
   private var hasBegun = false
+  /// What `begin` chose.
+  private var first: Choice?
 
   /// Takes up the state of a sweep; `group` tells the groups of a job apart.
   init(_ plan: SweepPlan, job: String, group: Int, _ rules: Rules) throws {
@@ -66,8 +68,15 @@ final class TrialLedger {
 
   // MARK: Choosing
 
+  /// Makes the first choice, before any group of the job is at work: so none is through while others have not begun.
+  func begin() throws { first = try choose() }
+
   /// Takes the next trial, dearest first and those that have failed last; or says what to do instead.
   func choose() throws -> Choice {
+    if let first {
+      self.first = nil
+      return first
+    }
     try outcomes.look(plan.trials)
     let numbers = try claims.numbers()
     if let choice = beforeGrowing(numbers) { return choice }
