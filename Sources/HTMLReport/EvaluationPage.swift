@@ -39,8 +39,7 @@ public struct EvaluationPage {
   // MARK: Heading
 
   private var title: String {
-    func counted(_ names: [String], _ unit: String) -> String { "\(names.count) \(unit)\(names.count == 1 ? "" : "s")" }
-    return "\(counted(checkpoints, "model")) on \(counted(datasets, "data set"))"
+    "\(Readable.counted(checkpoints.count, "model")) on \(Readable.counted(datasets.count, "data set"))"
   }
 
   private var header: Markup {

@@ -44,20 +44,21 @@ extension Rules {
       findings.append(
         .warning(
           first.host,
-          "\(counted(ranks.count, "rank")) compute\(ranks.count == 1 ? "s" : "") with \(threads) threads on \(counted(cpus, "CPU"))",
+          "\(Readable.counted(ranks.count, "rank")) compute\(ranks.count == 1 ? "s" : "") with \(threads) threads on \(Readable.counted(cpus, "CPU"))",
           "start fewer ranks or lower OMP_NUM_THREADS; if mpirun binds them, try --bind-to none"))
     } else if Double(threads) > quota + 0.5 {
       findings.append(
         .warning(
           first.host,
-          "\(counted(threads, "thread")), but the container or job gets the time of \(Readable.fixed(quota, 1)) CPUs",
+          "\(Readable.counted(threads, "thread")), but the container or job gets the time of \(Readable.fixed(quota, 1)) CPUs",
           "set OMP_NUM_THREADS to what falls to each rank, or ask for more"))
     }
     let usable = min(Double(cpus), quota)
     if usable >= 2, Double(threads) <= usable / 2 {
       findings.append(
         .warning(
-          first.host, "\(counted(threads, "thread")) for \(Readable.fixed(usable, 0)) CPUs: the others stay idle",
+          first.host,
+          "\(Readable.counted(threads, "thread")) for \(Readable.fixed(usable, 0)) CPUs: the others stay idle",
           "unset OMP_NUM_THREADS, start more ranks, or use --bind-to none"))
     }
     if let online = first.processor.online, cpus > 0, cpus <= online / 2, first.processor.quota == nil {
@@ -87,7 +88,7 @@ extension Rules {
       let needed = need.bytesPerRank * ranks.count
       guard needed > usable else { return nil }
       let problem =
-        "\(need.name) takes up to \(Readable.bytes(needed)) on \(counted(ranks.count, "rank")), of which "
+        "\(need.name) takes up to \(Readable.bytes(needed)) on \(Readable.counted(ranks.count, "rank")), of which "
         + "\(Readable.bytes(usable)) can be had"
       let remedy = "start fewer ranks on a host, or try compute.recompute, features.memory_mb or a larger start layer"
       let ceiling = [memory.total, memory.limit].compactMap { $0 }.min() ?? usable
@@ -98,7 +99,7 @@ extension Rules {
     if usable < ranks.count << 30 {
       findings.append(
         .warning(
-          host, "only \(Readable.bytes(usable)) of memory can be had for \(counted(ranks.count, "rank"))",
+          host, "only \(Readable.bytes(usable)) of memory can be had for \(Readable.counted(ranks.count, "rank"))",
           "end other programs, start fewer ranks, or raise the limit of the container or job"))
     }
     if memory.hugePages == "never" {
@@ -117,7 +118,8 @@ extension Rules {
     if let files = ranks.compactMap(\.openFiles).min(), files < 256 + 4 * world {
       findings.append(
         .warning(
-          host, "a process may have \(files) files and connections open, too few for \(counted(world, "rank"))",
+          host,
+          "a process may have \(files) files and connections open, too few for \(Readable.counted(world, "rank"))",
           "raise it: ulimit -n \(max(4096, 8 * world))"))
     }
     guard ranks.count > 1 else { return findings }
@@ -251,6 +253,4 @@ extension Rules {
     }
     return findings
   }
-
-  private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 }

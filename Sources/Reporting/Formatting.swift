@@ -34,6 +34,11 @@ public enum Readable {
     return "\(hours / 24) d \(twoDigits(hours % 24)) h"
   }
 
+  /// How many of something: `1 rank`, `2 ranks`; of words whose plural has an `s` more.
+  public static func counted(_ count: Int, _ unit: String) -> String {
+    "\(self.count(count)) \(unit)\(count == 1 ? "" : "s")"
+  }
+
   /// A whole number in groups of three digits: `62,099,456`.
   public static func count(_ count: Int) -> String {
     let digits = String(count.magnitude)

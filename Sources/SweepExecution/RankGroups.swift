@@ -1,5 +1,6 @@
 import Collectives
 import Diagnostics
+import Reporting
 
 /// How the ranks of a world are divided into groups, each of which runs a trial at a time.
 struct RankGroups: Equatable {
@@ -51,8 +52,7 @@ struct RankGroups: Equatable {
   var words: String {
     let sizes = Set(working.map(\.count)).sorted(by: >)
     let groups = sizes.map { size in
-      let count = working.count { $0.count == size }
-      return "\(count) \(count == 1 ? "group" : "groups") of \(size) \(size == 1 ? "rank" : "ranks")"
+      "\(Readable.counted(working.count { $0.count == size }, "group")) of \(Readable.counted(size, "rank"))"
     }
     return groups.joined(separator: " and ")
       + (idle.isEmpty

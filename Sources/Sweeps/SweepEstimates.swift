@@ -78,17 +78,13 @@ public struct SweepEstimates: Sendable {
         ? "\(Readable.count(plan.duplicateCount)) have the configuration of a trial that is there already" : nil,
     ].compactMap { $0 }
     return [
-      ([Self.counted(estimates.count, "trial")] + left).joined(separator: "; "),
+      ([Readable.counted(estimates.count, "trial")] + left).joined(separator: "; "),
       "compared by \(plan.metric.words), \(plan.metric.isHigherBetter ? "more" : "less") is better",
-      "one after the other, \(Self.counted(ranks, "rank")) each: \(Readable.seconds(seconds.reduce(0, +)))"
+      "one after the other, \(Readable.counted(ranks, "rank")) each: \(Readable.seconds(seconds.reduce(0, +)))"
         + (seconds.count < estimates.count ? ", and \(estimates.count - seconds.count) whose work is not counted" : "")
         + ", \(Readable.bytes(Int(min(bytes * Double(ranks), 1e18)))) sent, at most "
         + "\(Readable.bytes(estimates.compactMap(\.memoryBytes).max() ?? 0)) of memory for a rank",
     ]
-  }
-
-  private static func counted(_ count: Int, _ unit: String) -> String {
-    "\(Readable.count(count)) \(unit)\(count == 1 ? "" : "s")"
   }
 }
 
