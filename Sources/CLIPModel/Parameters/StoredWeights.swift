@@ -1,6 +1,7 @@
 import Diagnostics
 import Files
 import Foundation
+import Tensors
 
 /// The weights that a model was read from, read again piece by piece when they are asked for: nothing is in memory.
 ///
@@ -34,5 +35,20 @@ public final class StoredWeights: Sendable {
   /// Throws `Failure` when reading fails. Traps on a range outside of the layout.
   public func read(_ range: Range<Int>, into target: UnsafeMutableBufferPointer<Float>) throws {
     try weights.read(range, into: target)
+  }
+
+  /// Whether a range of the flat order has these values, to the bit.
+  ///
+  /// Throws `Failure` when reading fails.
+  public func holds(_ values: Tensor, at range: Range<Int>) throws -> Bool {
+    precondition(values.count == range.count)
+    let piece = Tensor(uninitialized: [min(range.count, 1 << 20)])
+    for start in stride(from: 0, to: range.count, by: piece.count) {
+      let stored = piece.slice(0..<min(piece.count, range.count - start))
+      try read(range.lowerBound + start..<range.lowerBound + start + stored.count, into: stored.buffer)
+      let size = stored.count * MemoryLayout<Float>.stride
+      guard memcmp(stored.pointer, values.pointer + start, size) == 0 else { return false }
+    }
+    return true
   }
 }
