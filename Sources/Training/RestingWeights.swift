@@ -17,16 +17,13 @@ final class RestingWeights {
   /// Bytes from which on it is worth the while.
   private static let least = 1 << 20
 
-  /// Of an untuned model that was read from `source`, whose encoders are trained from a block on.
-  ///
-  /// nil where little is frozen, or where the file cannot be read or is another one by now.
-  init?(_ source: ModelSource, _ model: CLIP, _ trained: TrainedParameters) {
+  /// Of a model whose values came from `weights`, and whose encoders are trained from a block on; nil where little is
+  /// frozen.
+  init?(_ weights: WeightsFile, _ model: CLIP, _ trained: TrainedParameters) {
+    guard Self.isWorthwhile(model, trained) else { return nil }
     self.model = model
     frozen = Self.frozen(model, trained)
-    guard Self.isWorthwhile(model, trained), let stored = try? StoredWeights(source, model.parameters.layout),
-      (try? frozen.values.allSatisfy { try stored.holds(model.parameters.values(in: $0), at: $0) }) == true
-    else { return nil }
-    self.stored = stored
+    stored = StoredWeights(weights)
   }
 
   /// Whether enough is frozen that it should leave memory.

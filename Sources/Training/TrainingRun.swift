@@ -151,7 +151,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     exchange.wantsEnd = { evaluations.wantsStop }
     let loop = TrainingLoop(
       settings: settings, inputs: inputs, extractor: makeExtractor(inputs, method), step: step,
-      resting: try makeResting(inputs, method, trained), exchange: exchange,
+      resting: makeResting(inputs, method, trained), exchange: exchange,
       collectives: collectives, report: report, checkpoints: checkpoints, evaluations: evaluations,
       trace: environment.trace)
     let outcome = try leavingNothing(engine, checkpoints) { try loop.run(from: progress) }
@@ -374,9 +374,9 @@ public struct TrainingRun<Product: MatrixProduct> {
   /// Frozen weights that may leave memory; where ranks share them, one must not.
   private func makeResting(
     _ inputs: RunInputs, _ method: any TrainingMethod, _ trained: TrainedParameters
-  ) throws -> RestingWeights? {
+  ) -> RestingWeights? {
     guard method.kind.tunesModel, !sharesParameters else { return nil }
-    return RestingWeights(try settings.model.source(), inputs.model, trained)
+    return RestingWeights(inputs.weights, inputs.model, trained)
   }
 
   /// Whether the ranks of a host have one copy of the weights; the same on all ranks, also one that is alone on its host.

@@ -12,10 +12,10 @@ import Testing
   private static let quickstart = Goldens.repositoryRoot.appendingPathComponent("configs/quickstart/model")
 
   @Test func weightsLeaveMemoryAndComeBackAsTheyWere() throws {
-    let model = try CLIP(huggingFaceFolder: Self.quickstart)
+    let file = try WeightsFile(huggingFaceFolder: Self.quickstart)
+    let model = try CLIP(file)
     let before = model.parameters.copied()
-    let weights = try #require(
-      RestingWeights(ModelSource(huggingFaceFolder: Self.quickstart), model, TrainedParameters(of: model, from: 3)))
+    let weights = try #require(RestingWeights(file, model, TrainedParameters(of: model, from: 3)))
     let first = model.parameters.layout.trainedRange(of: .text, from: ParameterLayout.embeddingLayer)
     let tokens = model.parameters.values(in: first.lowerBound..<first.lowerBound + 200_000)
     #expect(Self.residentPages(tokens) > 0)
@@ -36,9 +36,9 @@ import Testing
     try withScratchFolder { folder in
       let source = folder.appendingPathComponent("model")
       try FileManager.default.copyItem(at: Self.quickstart, to: source)
-      let model = try CLIP(huggingFaceFolder: source)
-      let trained = TrainedParameters(of: model, from: 3)
-      let weights = try #require(RestingWeights(ModelSource(huggingFaceFolder: source), model, trained))
+      let file = try WeightsFile(huggingFaceFolder: source)
+      let model = try CLIP(file)
+      let weights = try #require(RestingWeights(file, model, TrainedParameters(of: model, from: 3)))
       try weights.keep([.image])
       let handle = try FileHandle(forWritingTo: source.appendingPathComponent("model.safetensors"))
       try handle.seekToEnd()
@@ -55,9 +55,9 @@ import Testing
   }
 
   @Test func whatIsTrainedWholeHasNothingToRest() throws {
-    let model = try CLIP(huggingFaceFolder: Self.quickstart)
-    let trained = TrainedParameters(of: model, from: 0, embeddings: true)
-    #expect(RestingWeights(ModelSource(huggingFaceFolder: Self.quickstart), model, trained) == nil)
+    let file = try WeightsFile(huggingFaceFolder: Self.quickstart)
+    let model = try CLIP(file)
+    #expect(RestingWeights(file, model, TrainedParameters(of: model, from: 0, embeddings: true)) == nil)
   }
 
   private static func areEqual(_ a: Tensor, _ b: Tensor) -> Bool {

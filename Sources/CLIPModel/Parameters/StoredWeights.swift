@@ -9,14 +9,12 @@ import Tensors
 /// does, see `isUnchanged`.
 public final class StoredWeights: Sendable {
   private let weights: WeightsFile
-  private let versions: [Descriptor.Version]
 
   /// Opens the weights that `CLIP(_:)` reads.
   ///
   /// Throws `Failure` where they cannot be opened or do not hold the parameters of the layout.
-  public init(_ source: ModelSource, _ layout: ParameterLayout) throws {
-    weights = try WeightsFile(source)
-    versions = try weights.tensors.versions()
+  public convenience init(_ source: ModelSource, _ layout: ParameterLayout) throws {
+    self.init(try WeightsFile(source))
     guard weights.layout == layout else {
       throw Failure(
         .badData, at: weights.url.path, "the tensors are not as they were when they were read",
@@ -24,11 +22,14 @@ public final class StoredWeights: Sendable {
     }
   }
 
+  /// Weights that are open already: what was read of them since is what will be read again while they are unchanged.
+  public init(_ weights: WeightsFile) { self.weights = weights }
+
   /// The file.
   public var url: URL { weights.url }
 
   /// Whether nobody has written to the file since it was opened.
-  public var isUnchanged: Bool { (try? weights.tensors.versions()) == versions }
+  public var isUnchanged: Bool { (try? weights.tensors.versions()) == weights.versions }
 
   /// Fills `target` with the values of a range of the flat order, which has as many elements.
   ///
