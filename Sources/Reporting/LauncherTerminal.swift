@@ -32,12 +32,16 @@ struct LauncherTerminal: Sendable {
 
   /// Whether a launcher, if it is one of Open MPI's, changes what ranks say or takes it elsewhere.
   static func marksLines(_ environment: [String: String], _ arguments: [String]) -> Bool {
-    guard let name = arguments.first?.split(separator: "/").last, ["mpirun", "mpiexec", "orterun"].contains(name) else {
-      return true
-    }
-    let options: Set = ["tag-output", "timestamp-output", "xml", "output-filename", "xterm"]
+    // Version 5 of Open MPI hands over to prterun.
+    let launchers: Set = ["mpirun", "mpiexec", "orterun", "prterun"]
+    guard let name = arguments.first?.split(separator: "/").last, launchers.contains(String(name)) else { return true }
+    let options: Set = ["tag-output", "timestamp-output", "xml", "output-filename", "output", "xterm"]
+    let variables = [
+      "OMPI_MCA_orte_tag_output", "OMPI_MCA_orte_timestamp_output", "PRTE_MCA_prte_tag_output",
+      "PRTE_MCA_prte_timestamp_output",
+    ]
     return arguments.contains { $0.hasPrefix("-") && options.contains(String($0.drop { $0 == "-" })) }
-      || ["OMPI_MCA_orte_tag_output", "OMPI_MCA_orte_timestamp_output"].contains { environment[$0] != nil }
+      || variables.contains { environment[$0] != nil }
   }
 
   private static func commandLine(of process: pid_t) -> [String] {

@@ -34,12 +34,16 @@ struct TrainingLoop<Product: MatrixProduct> {
     var isStoppedEarly = false
 
     var position: TrainingPosition { progress.position }
+    /// Of this rank, communicating included.
+    var waitedSeconds: Double { exchangeSeconds.values.reduce(0, +) }
   }
 
   let settings: RunSettings
   let inputs: RunInputs
   let extractor: PrefixExtractor<Product>
   let step: any TrainingStep
+  /// Frozen weights that may leave memory; nil where they stay.
+  let resting: RestingWeights?
   let exchange: StepExchange
   let collectives: MeteredCollectives
   let report: RunReport
@@ -85,6 +89,8 @@ struct TrainingLoop<Product: MatrixProduct> {
     try checkpoints.complete()
     try checkpoints.save(outcome.progress)
     try checkpoints.complete()
+    step.releaseActivations()
+    try keepFrozen(Encoder.allCases, outcome)
     do {
       try evaluations.evaluate(at: outcome.position, loss: outcome.progress.loss)
     } catch let failure as Failure where failure.status == .requeue {
@@ -120,22 +126,24 @@ struct TrainingLoop<Product: MatrixProduct> {
     var extraction: Duration = .zero
     let features: FeatureStore
     do {
+      step.releaseActivations()
+      try keepFrozen([.image], outcome)
       features = try timed(&extraction) { try extract(Array(images[extracted]), epoch: epoch) }
     } catch let failure as Failure where failure.status == .requeue {
       try stop(outcome)
     }
     outcome.extraction += extraction
     report.recordFeatures(seconds: extraction.inSeconds)
-    let exchanged = outcome.exchangeSeconds.values.reduce(0, +)
+    try keepFrozen([], outcome)
+    let waited = outcome.waitedSeconds
     let time = try runSteps(
       shares, features, firstImage: firstImage - extracted.lowerBound, batchCount: plan.count, &outcome)
-    let waited = outcome.exchangeSeconds.values.reduce(0, +) - exchanged
-    let balance = try RankBalance(ofOwn: (extraction + time).inSeconds - waited, collectives)
-    outcome.balance = balance
+    outcome.balance = try RankBalance(
+      ofOwn: (extraction + time).inSeconds - (outcome.waitedSeconds - waited), collectives)
     return
       "loss \(Readable.fixed(outcome.progress.epochLoss.mean ?? .nan, 4)), \(Readable.count(shares.count)) steps in "
       + "\(Readable.duration(time)), features \(Readable.duration(extraction))"
-      + balance.remark
+      + (outcome.balance?.remark ?? "")
   }
 
   /// Takes one step for each of this rank's shares; `features` hold their images in the same order from `firstImage` on.
@@ -244,6 +252,18 @@ struct TrainingLoop<Product: MatrixProduct> {
     outcome.isCheckpointDue = false
     try exchange.settle()
     try checkpoints.save(outcome.progress)
+  }
+
+  /// Has the frozen weights of these encoders in memory, and of no others where they can be read again; where they cannot,
+  /// saves the state before the run ends.
+  func keepFrozen(_ encoders: [Encoder], _ outcome: Outcome) throws {
+    do {
+      try collectives.agree { try resting?.keep(encoders) }
+    } catch {
+      try exchange.settle()
+      if settings.checkpoint.isEnabled { try checkpoints.saveAtOnce(outcome.progress) }
+      throw error
+    }
   }
 
   private func extract(_ images: [Int], epoch: Int) throws -> FeatureStore {

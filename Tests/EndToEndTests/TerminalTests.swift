@@ -12,7 +12,7 @@ extension EndToEnd {
       let task = try SmallTask()
       let arguments = task.trainArguments("run", ["limits.max_steps=60"]).map { "'\($0)'" }.joined(separator: " ")
       let command =
-        "mpirun --allow-run-as-root --oversubscribe --bind-to none -q \(options) -np 2 "
+        "mpirun --allow-run-as-root --oversubscribe --bind-to none \(options) -np 2 "
         + "'\(try BuiltProducts.url("skiptune").path)' \(arguments)"
       let outcome = try ProcessRunner.run(
         URL(fileURLWithPath: "/usr/bin/script"), ["-qec", command, "/dev/null"],

@@ -6,6 +6,7 @@ import Testing
 @Suite struct LauncherTerminalTests {
   @Test(arguments: [
     (["mpirun", "-np", "2", "skiptune", "train"], false), (["/usr/bin/mpiexec", "skiptune"], false),
+    (["prterun", "--np", "2", "skiptune"], false), (["prterun", "--output", "tag", "skiptune"], true),
     (["mpirun", "--tag-output", "skiptune"], true), (["mpirun", "-timestamp-output", "skiptune"], true),
     (["mpirun", "--output-filename", "log", "skiptune"], true), (["bash"], true), ([], true),
   ])
