@@ -73,7 +73,7 @@ extension PageFrame {
     .mistake img{display:block;width:100%;height:96px;object-fit:contain;image-rendering:auto}
     .missing{display:block;height:96px;line-height:96px;text-align:center;color:var(--muted)}
     footer{color:var(--muted);font-size:.82rem;margin:1rem 0}
-    @media (max-width:480px){td.key-name{white-space:normal;overflow-wrap:anywhere;min-width:6.2rem}
+    @media (max-width:480px){td.key-name{white-space:normal;overflow-wrap:break-word;min-width:6.2rem}
     td.value{min-width:5.4rem}th,td{padding-right:8px}body{padding:10px}section{padding:12px}.bar{grid-template-columns:minmax(0,6.5rem) 1fr 4.8rem}}
     @media print{details{display:none}section{break-inside:avoid}}
     """

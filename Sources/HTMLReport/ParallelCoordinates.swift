@@ -38,7 +38,7 @@ struct ParallelCoordinates {
       width="\(width)" role="img" aria-label="parallel coordinates" font-size="12">
       \(paths)\(axes.indices.map { axis($0, scales[$0]) })\(lastAxis(measured))</svg></div>
       <ul class="legend"><li><span class="key c2"></span>the best</li><li><span class="key c1"></span>the next \
-      \(shown - 1)</li><li><span class="key c0"></span>the rest</li></ul>
+      \(shown == 2 ? "one" : "\(shown - 1)")</li><li><span class="key c0"></span>the rest</li></ul>
 
       """
   }

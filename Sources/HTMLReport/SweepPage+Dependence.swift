@@ -38,9 +38,15 @@ extension SweepPage {
         ? []
         : [
           "<p class=\"note\">\(Self.note)</p>\n<div class=\"charts\">\(plots)</div>\n",
-          maps.allSatisfy(\.text.isEmpty) ? .empty : "<h3>Pairs</h3><div class=\"charts\">\(maps)</div>\n",
-          lines.markup.text.isEmpty ? .empty : "<h3>All settings together</h3>\(lines.markup)",
+          together(maps.filter { !$0.text.isEmpty }, lines.markup),
         ])
+  }
+
+  /// Maps of pairs and all settings at once; side by side where there is one map.
+  private func together(_ maps: [Markup], _ lines: Markup) -> Markup {
+    let pairs: Markup = maps.isEmpty ? .empty : "<div><h3>Pairs</h3><div class=\"charts\">\(maps)</div></div>\n"
+    let all: Markup = lines.text.isEmpty ? .empty : "<div><h3>All settings together</h3>\(lines)</div>"
+    return maps.count == 1 ? "<div class=\"columns wide\">\(pairs)\(all)</div>" : "\(pairs)\(all)"
   }
 
   private static let note =

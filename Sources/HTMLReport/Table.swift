@@ -58,8 +58,21 @@ struct Table {
   }
 
   private func cell(_ cell: Cell) -> Markup {
-    guard let number = cell.number else { return "<td class=\"\(cell.look)\">\(cell.words)</td>" }
+    guard let number = cell.number else { return "<td class=\"\(cell.look)\">\(words(cell))</td>" }
     return "<td class=\"number \(cell.look)\" data-value=\"\(trusted(number))\">\(cell.words)</td>"
+  }
+
+  /// Names of settings may break behind their dots and underscores, where a phone has no room for them.
+  private func words(_ cell: Cell) -> Markup {
+    guard cell.look == "key-name" else { return "\(cell.words)" }
+    let pieces = cell.words.split(omittingEmptySubsequences: false) { "._".contains($0) }
+    var (rest, markup) = (cell.words[...], Markup.empty)
+    for piece in pieces {
+      let part = rest.prefix(piece.count + 1)
+      rest = rest.dropFirst(part.count)
+      markup = "\(markup)\(String(part))\(rest.isEmpty ? .empty : "<wbr/>")"
+    }
+    return markup
   }
 
   private func trusted(_ number: Double) -> Markup { Markup(trusted: "\(number)") }

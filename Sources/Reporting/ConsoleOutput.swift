@@ -12,31 +12,41 @@ public final class ConsoleOutput: Sendable {
   public let usesColor: Bool
   private let columns: @Sendable () -> Int
   private let sink: @Sendable (String) -> Void
+  /// What a line begins with where another process may have left a status line.
+  private let lineStart: String
   private let status = Mutex("")
 
   /// An output with every property given: what tests use.
   ///
   /// - Parameters:
+  ///   - sharesTerminal: whether the terminal is one on which another process rewrites its status line.
   ///   - columns: the width of the terminal, asked for at each redraw since windows change.
   ///   - sink: gets each piece of text, one call at a time.
   public init(
-    isTerminal: Bool, usesColor: Bool = false, columns: @escaping @Sendable () -> Int = { 80 },
-    sink: @escaping @Sendable (String) -> Void
+    isTerminal: Bool, usesColor: Bool = false, sharesTerminal: Bool = false,
+    columns: @escaping @Sendable () -> Int = { 80 }, sink: @escaping @Sendable (String) -> Void
   ) {
     self.isTerminal = isTerminal
     self.usesColor = usesColor
+    lineStart = sharesTerminal ? Self.eraseLine : ""
     self.columns = columns
     self.sink = sink
   }
 
   /// The standard error of this process: a terminal when it is one and `TERM` is not `dumb`; no colour when `NO_COLOR`
   /// is set to anything but nothing.
+  ///
+  /// Under mpirun it is a pipe; rank 0 may rewrite a line all the same where that leads to a terminal.
   public static func standardError(
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> ConsoleOutput {
-    let isTerminal = isatty(STDERR_FILENO) == 1 && environment["TERM"] != "dumb"
+    let (isOwn, isDumb) = (isatty(STDERR_FILENO) == 1, environment["TERM"] == "dumb")
+    let launcher = isOwn || isDumb ? nil : LauncherTerminal(environment: environment)
+    let isTerminal = !isDumb && (isOwn || launcher?.mayRewrite == true)
     return ConsoleOutput(
-      isTerminal: isTerminal, usesColor: isTerminal && (environment["NO_COLOR"] ?? "").isEmpty, columns: terminalColumns
+      isTerminal: isTerminal, usesColor: isTerminal && (environment["NO_COLOR"] ?? "").isEmpty,
+      sharesTerminal: launcher?.mayRewrite == false,
+      columns: { launcher?.columns ?? LauncherTerminal.columns(of: STDERR_FILENO) }
     ) { text in
       // Nobody is left to be told when standard error itself cannot be written.
       try? Array(text.utf8).withUnsafeBytes {
@@ -51,7 +61,7 @@ public final class ConsoleOutput: Sendable {
   /// Writes a line that stays; the newline is added.
   public func write(line: String) {
     status.withLock { status in
-      sink(status.isEmpty ? line + "\n" : Self.eraseLine + line + "\n" + status)
+      sink(status.isEmpty ? lineStart + line + "\n" : Self.eraseLine + line + "\n" + status)
     }
   }
 
@@ -67,11 +77,6 @@ public final class ConsoleOutput: Sendable {
 
   /// To the first column, then erase to the end of the line.
   private static let eraseLine = "\r\u{1B}[K"
-
-  @Sendable private static func terminalColumns() -> Int {
-    var size = winsize()
-    return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
-  }
 }
 
 /// Text made harmless for a terminal: no control characters, further lines indented so that they cannot pass for new

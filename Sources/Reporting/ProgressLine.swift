@@ -22,6 +22,7 @@ public final class ProgressLine: Sendable {
   private let unit: String
   private let total: Int?
   private let first: Int
+  private let showsPace: Bool
   private let start: Duration
   private let output: ConsoleOutput
   private let lineInterval: Duration
@@ -35,16 +36,19 @@ public final class ProgressLine: Sendable {
   ///   - unit: one piece of it, in the singular: `image`.
   ///   - total: how many pieces there are; nil when nobody knows.
   ///   - first: how many were done before, by a run that is resumed; they do not count for the rate.
+  ///   - showsPace: whether rate and time left of the task are shown; if not, the notes tell of them.
   ///   - lineInterval: the time between plain lines where there is no terminal.
   ///   - now: a clock that never goes back.
   public init(
-    _ title: String, unit: String, total: Int?, startingAt first: Int = 0, output: ConsoleOutput,
-    lineInterval: Duration = .seconds(30), now: @escaping @Sendable () -> Duration = ProgressLine.uptime
+    _ title: String, unit: String, total: Int?, startingAt first: Int = 0, showsPace: Bool = true,
+    output: ConsoleOutput, lineInterval: Duration = .seconds(30),
+    now: @escaping @Sendable () -> Duration = ProgressLine.uptime
   ) {
     self.title = printable(title, indentation: "")
     self.unit = unit
     self.total = total
     self.first = first
+    self.showsPace = showsPace
     self.output = output
     self.lineInterval = lineInterval
     self.now = now
@@ -57,8 +61,9 @@ public final class ProgressLine: Sendable {
 
   private static let origin = ContinuousClock.now
 
-  /// Tells how many pieces are done now, with a note such as `loss 1.23`.
-  public func update(completed: Int, note: String = "") {
+  /// Tells how many pieces are done now, with a note such as `loss 1.23, 4.5 images/s`, and a shorter form of it for narrow
+  /// terminals.
+  public func update(completed: Int, note: String = "", brief: String = "") {
     state.withLock { state in
       guard !state.isFinished else { return }
       let time = now()
@@ -66,9 +71,10 @@ public final class ProgressLine: Sendable {
       state.completed = completed
       state.lastUpdate = time
       if output.isTerminal {
-        if let last = state.lastDraw, time - last < Self.redrawInterval { return }
+        // A task that is over in a moment is not worth a flash, but for the one that everybody waits for.
+        if time - (state.lastDraw ?? (showsPace ? start : start - Self.redrawInterval)) < Self.redrawInterval { return }
         state.lastDraw = time
-        output.setStatus(statusLine(state, note))
+        output.setStatus(statusLine(state, note, brief.isEmpty ? note : brief))
       } else if time - state.lastLine >= lineInterval {
         state.lastLine = time
         output.write(line: plainLine(state, note))
@@ -102,7 +108,7 @@ public final class ProgressLine: Sendable {
   }
 
   private func timeLeft(_ state: State) -> String {
-    guard let total, total > state.completed, let rate = state.rate.perSecond, rate > 0 else { return "" }
+    guard showsPace, let total, total > state.completed, let rate = state.rate.perSecond, rate > 0 else { return "" }
     return Readable.seconds(Double(total - state.completed) / rate) + " left"
   }
 
@@ -111,7 +117,10 @@ public final class ProgressLine: Sendable {
     fraction(state).map { "\(Int(($0 * 100).rounded(.down)))%" } ?? ""
   }
 
-  private func rateWords(_ state: State) -> String { state.rate.perSecond.map { Readable.rate($0, unit) } ?? "" }
+  private func rateWords(_ state: State) -> String {
+    guard showsPace, let rate = state.rate.perSecond, rate > 0 else { return "" }
+    return Readable.rate(rate, unit)
+  }
 
   private func plainLine(_ state: State, _ note: String) -> String {
     let percentage = percentage(state)
@@ -122,14 +131,19 @@ public final class ProgressLine: Sendable {
     return "\(title): " + parts.filter { !$0.isEmpty }.joined(separator: ", ")
   }
 
-  /// The status line, cut to the width of the terminal: first the bar goes, then the rate, the note from its end, and the
-  /// count.
-  private func statusLine(_ state: State, _ note: String) -> String {
-    let note = printable(note, indentation: " ").filter { !$0.isNewline }
+  /// Terminals of less columns get the brief form of a note, so that it does not change with the length of its numbers.
+  private static let narrow = 100
+
+  /// The status line, cut to the width of the terminal: first the bar goes, then the rate, then the count where the note tells
+  /// of the pace, then the note from its end.
+  private func statusLine(_ state: State, _ note: String, _ brief: String) -> String {
+    let note = printable(output.width < Self.narrow - 1 ? brief : note, indentation: " ").filter { !$0.isNewline }
     let bar = fraction(state).map(Self.bar) ?? ""
     var parts = [title, bar, percentage(state), count(state), rateWords(state), timeLeft(state), note]
     let wholeNote: [(dropped: Set<Int>, note: String)] = [([], note), ([1], note), ([1, 4], note)]
-    let shorter = Self.shortened(note).map { (dropped: Set([1, 4]), note: $0) }
+    // A note of the pace is worth more than the count.
+    let countless: Set = showsPace ? [1, 4] : [1, 3, 4]
+    let shorter = ([note] + Self.shortened(note)).map { (dropped: countless, note: $0) }
     for (dropped, note) in wholeNote + shorter + [([1, 4], ""), ([1, 3, 4], "")] {
       parts[6] = note
       let kept = parts.indices.filter { !dropped.contains($0) && !parts[$0].isEmpty }

@@ -19,6 +19,10 @@ final class RunReport {
   private var configuration = ""
   private var progress: ProgressLine?
   private var trouble: Failure?
+  /// The data set that is trained on.
+  private var dataset: String?
+  /// Of the last test of the run's own data set, on the classes that are trained; percent.
+  private(set) var accuracy: Double?
   private let speaks: Bool
 
   init(console: ConsoleOutput, log: Log, rank: Int) {
@@ -65,6 +69,7 @@ final class RunReport {
 
   /// Begins the file for Prometheus of a run that trains on `dataset`.
   func openMonitor(_ file: URL?, dataset: String) throws {
+    self.dataset = dataset
     guard let file, let directory else { return }
     monitor = try RunMonitor(file, run: directory.url, dataset: dataset)
   }
@@ -84,6 +89,16 @@ final class RunReport {
       try events?.add(record)
     }
     monitoring { try $0.tell(record) }
+    remember(record)
+  }
+
+  /// Takes note of the accuracy that a record tells of, if it is one to show.
+  private func remember(_ record: MetricRecord) {
+    guard case .double(let accuracy)? = record["accuracy"], case .text(let classes)? = record["classes"],
+      classes != "new"
+    else { return }
+    if case .text(let other)? = record["data_set"], other != dataset { return }
+    self.accuracy = accuracy
   }
 
   /// Tells TensorBoard how long the features of an epoch took.
@@ -95,13 +110,13 @@ final class RunReport {
   }
 
   /// Starts a progress line; the one before must be finished.
-  func start(_ title: String, unit: String, total: Int) {
+  func start(_ title: String, unit: String, total: Int, showsPace: Bool = true) {
     guard speaks else { return }
-    progress = ProgressLine(title, unit: unit, total: total, output: console)
+    progress = ProgressLine(title, unit: unit, total: total, showsPace: showsPace, output: console)
   }
 
-  func update(_ completed: Int, note: String = "") {
-    progress?.update(completed: completed, note: note)
+  func update(_ completed: Int, note: String = "", brief: String = "") {
+    progress?.update(completed: completed, note: note, brief: brief)
     monitoring { try $0.refresh() }
   }
 
@@ -109,7 +124,10 @@ final class RunReport {
   func tell(_ standing: RunMonitor.Standing) { monitoring { try $0.tell(standing) } }
 
   /// Tells Prometheus of a test of an earlier start.
-  func tell(_ test: RunResults.TestOutcome, of model: String) { monitoring { $0.tell(test, of: model) } }
+  func tell(_ test: RunResults.TestOutcome, of model: String) {
+    accuracy = (test.scores["all"] ?? test.scores["base"])?.accuracy
+    monitoring { $0.tell(test, of: model) }
+  }
 
   /// Tells Prometheus that the run has ended before its end.
   func end(with failure: any Error) {

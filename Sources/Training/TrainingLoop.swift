@@ -28,10 +28,14 @@ struct TrainingLoop<Product: MatrixProduct> {
     /// Whether a checkpoint was due since the last one that was begun.
     var isCheckpointDue = false
     var pace = TrainingPace()
+    /// Of the last epoch that is through.
+    var balance: RankBalance?
     /// Whether training ended as it got no better.
     var isStoppedEarly = false
 
     var position: TrainingPosition { progress.position }
+    /// Of this rank, communicating included.
+    var waitedSeconds: Double { exchangeSeconds.values.reduce(0, +) }
   }
 
   let settings: RunSettings
@@ -131,11 +135,15 @@ struct TrainingLoop<Product: MatrixProduct> {
     outcome.extraction += extraction
     report.recordFeatures(seconds: extraction.inSeconds)
     try keepFrozen([], outcome)
+    let waited = outcome.waitedSeconds
     let time = try runSteps(
       shares, features, firstImage: firstImage - extracted.lowerBound, batchCount: plan.count, &outcome)
+    outcome.balance = try RankBalance(
+      ofOwn: (extraction + time).inSeconds - (outcome.waitedSeconds - waited), collectives)
     return
       "loss \(Readable.fixed(outcome.progress.epochLoss.mean ?? .nan, 4)), \(Readable.count(shares.count)) steps in "
       + "\(Readable.duration(time)), features \(Readable.duration(extraction))"
+      + (outcome.balance?.remark ?? "")
   }
 
   /// Takes one step for each of this rank's shares; `features` hold their images in the same order from `firstImage` on.
@@ -144,7 +152,7 @@ struct TrainingLoop<Product: MatrixProduct> {
   ) throws -> Duration {
     let epoch = outcome.position.epoch
     let rates = Dictionary(uniqueKeysWithValues: Encoder.allCases.map { ($0, rate(of: $0, epoch: epoch)) })
-    report.start("\(title(epoch)) training", unit: "step", total: shares.count)
+    report.start(title(epoch), unit: "step", total: shares.count, showsPace: false)
     defer { report.dropProgress() }
     var firstImage = firstImage
     var total: Duration = .zero
@@ -174,19 +182,23 @@ struct TrainingLoop<Product: MatrixProduct> {
         if news.isStopRequested { try stop(outcome) }
         if news.isEndRequested { outcome.isStoppedEarly = true }
       }
-      report.update(index + 1, note: paceWords(outcome, batchCount: batchCount))
-      report.tell(standing(outcome, batchCount: batchCount))
+      tell(outcome, index + 1, batchCount: batchCount)
       try keepState(&outcome, news, isSynchronized: synchronizes)
       if outcome.isStoppedEarly { break }
     }
     return total
   }
 
-  /// Loss, speed and time left of the whole run.
-  private func paceWords(_ outcome: Outcome, batchCount: Int) -> String {
-    outcome.pace.words(
-      loss: outcome.progress.loss, globalBatch: inputs.globalBatch,
-      stepsLeft: steps(batchCount: batchCount) - outcome.position.step, elapsed: outcome.pace.elapsed)
+  /// Tells people and programs where training stands after so many steps of the epoch.
+  private func tell(_ outcome: Outcome, _ stepsOfEpoch: Int, batchCount: Int) {
+    let pace = outcome.pace
+    let standing = TrainingPace.Standing(
+      loss: outcome.progress.loss, accuracy: report.accuracy, balance: outcome.balance,
+      globalBatch: inputs.globalBatch, stepsLeft: steps(batchCount: batchCount) - outcome.position.step)
+    report.update(
+      stepsOfEpoch, note: pace.words(standing, elapsed: pace.elapsed),
+      brief: pace.words(standing, elapsed: pace.elapsed, isBrief: true))
+    report.tell(self.standing(outcome, batchCount: batchCount))
   }
 
   /// The same for programs.

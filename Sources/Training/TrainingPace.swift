@@ -34,17 +34,37 @@ struct TrainingPace {
     stepsTaken > 0 ? elapsed / stepsTaken * max(0, stepsLeft) : nil
   }
 
-  /// Such as `loss 0.1234, 812 images/s, 1.2 MB/s sent, all done in 3 min 20 s`, of steps of `globalBatch` images.
-  func words(loss: Double?, globalBatch: Int, stepsLeft: Int, elapsed: Duration) -> String {
+  /// What else there is to say of a run that trains.
+  struct Standing {
+    var loss: Double?
+    /// Of the last test, percent.
+    var accuracy: Double?
+    var balance: RankBalance?
+    /// Images of a step of all ranks.
+    var globalBatch: Int
+    /// To the end of the run.
+    var stepsLeft: Int
+  }
+
+  /// Such as `loss 0.1234, accuracy 93.20%, 3 min 20 s left, 812 images/s, balance 97%, 1.2 MB/s sent`: what matters most first.
+  ///
+  /// The brief form is for terminals of 80 columns.
+  func words(_ standing: Standing, elapsed: Duration, isBrief: Bool = false) -> String {
+    var words = standing.loss.map { ["loss \(Readable.fixed($0, 4))"] } ?? []
+    if let accuracy = standing.accuracy {
+      words.append(isBrief ? "acc \(Readable.fixed(accuracy, 1))%" : "accuracy \(Readable.fixed(accuracy, 2))%")
+    }
+    if standing.stepsLeft > 0, let left = timeLeft(stepsLeft: standing.stepsLeft, elapsed: elapsed) {
+      words.append("\(Readable.duration(left)) left")
+    }
+    if let rate = imagesPerSecond(globalBatch: standing.globalBatch) {
+      words.append(Readable.rate(rate, isBrief ? "img" : "image").replacing("imgs", with: "img"))
+    }
+    if let balance = standing.balance, balance.evenness != nil { words.append(balance.words(isBrief: isBrief)) }
     let seconds = recent.reduce(0) { $0 + $1.seconds }
     let bytes = recent.reduce(0) { $0 + $1.sentBytes }
-    var words = loss.map { ["loss \(Readable.fixed($0, 4))"] } ?? []
-    if let rate = imagesPerSecond(globalBatch: globalBatch) {
-      words.append(Readable.rate(rate, "image"))
-      if bytes > 0 { words.append("\(Readable.bytes(Int(Double(bytes) / seconds)))/s sent") }
-    }
-    if stepsLeft > 0, let left = timeLeft(stepsLeft: stepsLeft, elapsed: elapsed) {
-      words.append("all done in \(Readable.duration(left))")
+    if bytes > 0, seconds > 0 {
+      words.append("\(Readable.bytes(Int(Double(bytes) / seconds)))/s\(isBrief ? "" : " sent")")
     }
     return words.joined(separator: ", ")
   }

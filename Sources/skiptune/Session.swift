@@ -56,6 +56,8 @@ struct Session {
       try collectives.finalize()
       exit(ExitStatus.success.rawValue)
     } catch {
+      // Whatever was under way is not any more.
+      console.setStatus("")
       let failure = error as? Failure ?? Failure(.internalError, "\(error)")
       collectives.end(with: failure) { _ in log.error("\(failure)") }
     }

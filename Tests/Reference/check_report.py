@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-VOID = {"meta", "br", "img", "link", "input", "hr"}
+VOID = {"meta", "br", "wbr", "img", "link", "input", "hr"}
 LARGEST_MAP = 40
 
 

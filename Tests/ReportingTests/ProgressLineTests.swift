@@ -85,6 +85,31 @@ import Testing
     #expect(recorder.take() == [Self.erase + "epoch 1/2  25%  25/100  3.0 s left" + words])
   }
 
+  /// One that tells of its pace in its notes.
+  @Test(arguments: [
+    (100, "epoch 1/2  [#####...............]  25%  25/100  loss 1.0, 80 images/s"),
+    (99, "epoch 1/2  [#####...............]  25%  25/100  loss 1.0, 80 img/s"),
+    (60, "epoch 1/2  25%  25/100  loss 1.0, 80 img/s"),
+    (38, "epoch 1/2  25%  loss 1.0, 80 img/s"), (30, "epoch 1/2  25%  loss 1.0"), (23, "epoch 1/2  25%  25/100"),
+    (20, "epoch 1/2  25%"),
+  ])
+  func aNoteOfThePaceBecomesBrief(columns: Int, line: String) {
+    let progress = ProgressLine(
+      "epoch 1/2", unit: "step", total: 100, showsPace: false, output: console(isTerminal: true, columns: columns),
+      now: clock.now)
+    clock.advance(1)
+    progress.update(completed: 25, note: "loss 1.0, 80 images/s", brief: "loss 1.0, 80 img/s")
+    #expect(recorder.take() == [Self.erase + line])
+  }
+
+  @Test func anotherProcessesStatusLineIsOverwritten() {
+    let recorder = recorder
+    let output = ConsoleOutput(isTerminal: false, sharesTerminal: true) { recorder.add($0) }
+    output.setStatus("never")
+    output.write(line: "an error")
+    #expect(recorder.take() == [Self.erase + "an error\n"])
+  }
+
   @Test func withoutATotalThereIsNoTimeLeft() {
     let progress = progress(console(isTerminal: true), total: nil)
     clock.advance(2)
@@ -95,9 +120,12 @@ import Testing
   @Test func anEmptyTaskAndATaskWithoutTimeAreHarmless() {
     let progress = progress(console(isTerminal: true), total: 0)
     progress.update(completed: 0)
+    #expect(recorder.take() == [])
+    clock.advance(1)
+    progress.update(completed: 0)
     #expect(recorder.take() == [Self.erase + "epoch 1/2  [####################]  100%  0/0"])
     progress.finish()
-    #expect(recorder.take().last == "epoch 1/2: 0/0 in 0 s, ? images/s\n")
+    #expect(recorder.take().last == "epoch 1/2: 0/0 in 1.0 s, ? images/s\n")
   }
 
   @Test func whatAResumedRunDidBeforeDoesNotCountForTheRate() {
