@@ -25,12 +25,13 @@
 #define SKT_INLINE static inline __attribute__((always_inline))
 
 /// e^x with a relative error of about 1e-7, free of branches so that loops over it become vector code. Outside
-/// [-87, 88] it saturates.
+/// [-87, 88] it saturates; NaN stays NaN.
 SKT_INLINE float skt_exp(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
-  // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
-  const float n = (x * 1.44269504f + 12582912.0f) - 12582912.0f;
+  // Adding 1.5 * 2^23 rounds to the nearest integer, whose bits are the sum's last ones then.
+  const float shifted = x * 1.44269504f + 12582912.0f;
+  const float n = shifted - 12582912.0f;
   // ln 2 in two parts, the first exact in few bits, keeps the reduced argument exact.
   const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.0f / 5040;
@@ -41,7 +42,10 @@ SKT_INLINE float skt_exp(float x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  const uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;
+  // Converting n instead would be undefined for NaN. All that is above the exponent's bits is shifted out.
+  uint32_t bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits + 127) << 23;
   float power;
   memcpy(&power, &bits, sizeof power);
   return p * power;

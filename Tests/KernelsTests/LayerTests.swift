@@ -63,6 +63,15 @@ import Testing
     }
   }
 
+  /// As a run that has gone wrong must show; and nothing undefined on the way, which `launch/sanitize undefined` watches.
+  @Test(arguments: Activation.allCases) func whatIsNoNumberStaysNone(_ activation: Activation) {
+    let x = Tensor(repeating: .nan, shape: [37])
+    let (y, dx) = (Tensor(zeros: [37]), Tensor(repeating: 1, shape: [37]))
+    activation.forward(x, into: y)
+    activation.backward(dx, x: x)
+    #expect((y.buffer.count { $0.isNaN }, dx.buffer.count { $0.isNaN }) == (37, 37))
+  }
+
   @Test(arguments: widths) func normalization(width: Int) {
     let x = normalTensor([2, width], seed: 6)
     let y = Tensor(uninitialized: x.shape)
