@@ -96,7 +96,7 @@ let package = Package(
       [
         "Diagnostics", "Files", "Tensors", "Kernels", "StrictJSON", "Safetensors", "ZipFiles", "TorchArchives",
       ]),
-    module("SkipTuning", ["Diagnostics", "Tensors", "Kernels", "CLIPModel"]),
+    module("SkipTuning", ["Diagnostics", "Tensors", "Kernels", "CLIPModel", "Optimization"]),
     module("Optimization", ["Tensors", "Kernels"]),
     module(
       "TunedModels",

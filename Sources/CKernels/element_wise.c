@@ -31,12 +31,22 @@ SKT_CLONES void skt_gelu_backward(float *dx, const float *dy, const float *restr
   for (size_t i = 0; i < count; i++) dx[i] = dy[i] * gelu_slope(x[i]);
 }
 
-SKT_CLONES void skt_sgd(float *restrict p, float *restrict m, const float *restrict g, size_t count, float rate,
-                        float momentum, float decay) {
+// An exponent of all ones is infinity or NaN. Asking without a branch vectorises.
+static inline uint32_t is_not_finite(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return (bits & 0x7F800000u) == 0x7F800000u;
+}
+
+SKT_CLONES int skt_sgd(float *restrict p, float *restrict m, const float *restrict g, size_t count, float rate,
+                       float momentum, float decay) {
+  uint32_t bad = 0;
   for (size_t i = 0; i < count; i++) {
+    bad |= is_not_finite(g[i]);
     m[i] = momentum * m[i] + (g[i] + decay * p[i]);
     p[i] -= rate * m[i];
   }
+  return bad == 0;
 }
 
 SKT_CLONES void skt_nesterov(float *restrict p, float *restrict m, const float *restrict g, size_t count, float rate,
@@ -56,12 +66,7 @@ SKT_CLONES void skt_take_back(float *restrict x, float *restrict change, const f
 }
 
 SKT_CLONES int skt_all_finite(const float *x, size_t count) {
-  // An exponent of all ones is infinity or NaN. Counting them without a branch vectorises.
   uint32_t bad = 0;
-  for (size_t i = 0; i < count; i++) {
-    uint32_t bits;
-    memcpy(&bits, &x[i], sizeof bits);
-    bad |= (bits & 0x7F800000u) == 0x7F800000u;
-  }
+  for (size_t i = 0; i < count; i++) bad |= is_not_finite(x[i]);
   return bad == 0;
 }

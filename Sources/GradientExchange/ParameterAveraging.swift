@@ -95,6 +95,8 @@ public final class ParameterAveraging {
     willTrain()
     isAway = false
     try exchange.begin()
+    // The other pieces are those of other ranks of this node.
+    exchange.gradients.fill(0)
     for piece in pieces {
       // The change is exchanged as a gradient at the anchor, where all nodes have the same parameters.
       ElementWise.takeBack(

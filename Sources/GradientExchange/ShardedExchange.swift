@@ -75,7 +75,7 @@ public final class ShardedExchange {
 
   /// The cut of the trained vector.
   public let plan: BucketPlan
-  /// This rank's gradients `[count]`, to which the backward pass adds between `begin` and `gradientsReady`.
+  /// This rank's gradients `[count]`, which are written between `begin` and `gradientsReady`.
   public let gradients: Tensor
   /// What this rank owns, by bucket.
   public let parts: [OwnedPart]
@@ -167,14 +167,13 @@ public final class ShardedExchange {
 // MARK: - One exchange
 
 extension ShardedExchange {
-  /// Starts an exchange: gradients are zero afterwards.
+  /// Starts an exchange: gradients may be written afterwards.
   ///
   /// Waits for what is left of the one before.
   public func begin() throws {
     try finish()
     number += 1
     isReleased = options.appliesEagerly
-    gradients.fill(0)
     for index in phases.indices { phases[index] = .filling }
     expected = 0
     for _ in phases.prefix(options.window) { try expectNextSums() }

@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 import Tensors
 
 /// Loops over elements and rows that belong to no layer.
@@ -41,7 +42,13 @@ public enum ElementWise {
   }
 
   /// Whether no element is infinite or NaN.
-  public static func isFinite(_ x: Tensor) -> Bool { skt_all_finite(x.pointer, x.count) == 1 }
+  public static func isFinite(_ x: Tensor) -> Bool {
+    let isFinite = Atomic(true)
+    ThreadPool.shared.splitElements(of: x) {
+      if skt_all_finite(x.pointer + $0.lowerBound, $0.count) == 0 { isFinite.store(false, ordering: .relaxed) }
+    }
+    return isFinite.load(ordering: .relaxed)
+  }
 }
 
 /// The non-linearity between the two products of a block's MLP.

@@ -6,8 +6,10 @@ import Foundation
 extension MPICollectives {
   /// Ends MPI; nothing can be communicated afterwards.
   ///
-  /// Collective: all ranks call this last. Throws if not all come.
-  public func finalize() throws {
+  /// Collective: all ranks call this last. Throws if not all come. `hasFailed` tells that what was written just now is
+  /// about an error, with which the processes will end.
+  public func finalize(hasFailed: Bool = false) throws {
+    if hasFailed { Self.letLauncherForward() }
     try barrier()
     watchdog.end()
     let exitGuard = ExitGuard(after: Watchdog.endingLimit, saying: "skiptune: MPI_Finalize does not return")
@@ -27,9 +29,20 @@ extension MPICollectives {
   public func end(with failure: Failure, patience: Duration = .seconds(3), speak: (_ isShared: Bool) -> Void) -> Never {
     let isShared = !watchdog.state.withLock { $0.isBroken } && allMeetAtEnd(within: patience)
     if rank == 0 || !isShared { speak(isShared) }
-    if !isShared { abort(status: failure.status) }
-    try? finalize()
+    if !isShared {
+      Self.letLauncherForward()
+      abort(status: failure.status)
+    }
+    try? finalize(hasFailed: true)
     exit(failure.status.rawValue)
+  }
+
+  /// Waits a moment where the launcher is Open MPI 5's: once a process has ended with an error, it drops what it has not yet
+  /// forwarded of the job's output.
+  static func letLauncherForward() {
+    guard ProcessInfo.processInfo.environment["PRTE_LAUNCHED"] != nil else { return }
+    fflush(nil)
+    usleep(300_000)
   }
 
   /// Whether all ranks come here within a time.

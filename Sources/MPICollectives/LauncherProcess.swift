@@ -3,12 +3,21 @@ import Foundation
 
 /// The launcher or daemon of Open MPI that has started this process.
 struct LauncherProcess {
+  /// What the kernel calls it.
+  let name: String
   /// Its process number.
   let number: Int32
   /// When it started, in ticks of the kernel; together with the number it names one process for ever.
   let startTime: String
 
-  private static let names = ["mpirun", "mpiexec", "orterun", "orted"]
+  /// Those of Open MPI 4, and of Open MPI 5, whose mpirun becomes prterun.
+  private static let names = ["mpirun", "mpiexec", "orterun", "orted", "prterun", "prte", "prted"]
+
+  /// Its command line.
+  var arguments: [String] {
+    let line = FileManager.default.contents(atPath: "/proc/\(number)/cmdline") ?? Data()
+    return line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+  }
 
   /// The nearest ancestor that is one, if there is any.
   static func nearest() -> LauncherProcess? {
@@ -20,8 +29,9 @@ struct LauncherProcess {
       else { return nil }
       let fields = line[line.index(after: close)...].split(separator: " ")
       guard fields.count > 19, let parent = Int32(fields[1]) else { return nil }
-      if names.contains(String(line[line.index(after: open)..<close])) {
-        return LauncherProcess(number: process, startTime: String(fields[19]))
+      let name = String(line[line.index(after: open)..<close])
+      if names.contains(name) {
+        return LauncherProcess(name: name, number: process, startTime: String(fields[19]))
       }
       process = parent
     }

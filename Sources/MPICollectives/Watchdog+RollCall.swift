@@ -35,6 +35,7 @@ extension Watchdog {
       if isNodeSilent { LauncherProcess.nearest()?.killLater(after: Self.launcherLimit) }
       if isSpeaker {
         state.withLock { $0.reportLoss }(failure)
+        MPICollectives.letLauncherForward()
       } else {
         usleep(UInt32(Self.speakingTime / .microseconds(1)))
       }

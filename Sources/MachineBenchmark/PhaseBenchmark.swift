@@ -127,24 +127,17 @@ extension PhaseBenchmark {
     let prefix = model.textPrefix(prompts, upTo: task.startLayer, arena: Arena(), by: product)
     let timed = TimedProduct(product)
     let skip = ClassSkip(classCount: task.classes, task.classSkip, seed: 1)
-    let step = SkipTuningStep(model, trained, skip, textPrefix: prefix, by: timed)
+    let updates = LayerUpdates(model, trained, SGD())
+    let step = SkipTuningStep(model, trained, skip, textPrefix: prefix, gradients: updates.gradients, by: timed)
     let layout = model.imagePrefixLayout(count: task.images, upTo: task.startLayer)
     let images = PrefixFeatures(Self.noise([layout.tokenCount, model.imageTower.width]), layout)
-    let momentum = trained.makeStore(model.parameters.layout)
-    let parameters = Encoder.allCases.map { trained.windows[$0]! }
     let labels = (0..<task.images).map { $0 % task.classes }
     var (number, kept) = (0, [Int]())
     func once() throws {
       kept = try step.run(
-        images: images, labels: labels, globalBatch: task.images, step: number, exchange: WholeBatch(step.gradients)
+        images: images, labels: labels, globalBatch: task.images, step: number,
+        exchange: WholeBatch { _ = updates.update($0, layer: $1, rate: 1e-9) }
       ).keptClasses
-      var start = 0
-      for range in parameters {
-        SGD().update(
-          model.parameters.values.slice(range), gradient: step.gradients.values.slice(start..<start + range.count),
-          momentumBuffer: momentum.values.slice(start..<start + range.count), rate: 1e-9)
-        start += range.count
-      }
       number += 1
     }
     // What the library prepares for a shape, and memory, are there after the first.

@@ -22,11 +22,12 @@ public enum MemoryForecast {
       elements: 1e10, update: 1e10, memory: 1e10, node: .init(latency: 1e-6, bandwidth: 1e9),
       network: .init(latency: 1e-5, bandwidth: 1e9))
     guard let forecast = Forecast(scenario, on: machine, ranks: ranks) else { return 0 }
-    let trained = forecast.memory.gradients / MemoryLayout<Float>.stride
     return PeakMemory(
-      configuration, forecast.memory, startLayer: startLayer, ownedParameters: (trained + ranks - 1) / ranks,
-      neighbours: ranksPerHost - 1,
-      PeakMemory.Run(testImages: testImages, savesCheckpoints: true, makesFeaturesAgain: true), StepMemory.Way()
+      configuration, forecast.memory, startLayer: startLayer,
+      ownedParameters: (forecast.trainedParameters + ranks - 1) / ranks, neighbours: ranksPerHost - 1,
+      PeakMemory.Run(
+        testImages: testImages, savesCheckpoints: true, makesFeaturesAgain: true,
+        restsFrozenWeights: ranksPerHost == 1), StepMemory.Way()
     ).total
   }
 }

@@ -15,7 +15,10 @@ public struct SGD: Sendable, Equatable {
   }
 
   /// One update of a slice of the parameters, in place; `momentumBuffer` starts as zeros.
-  public func update(_ parameters: Tensor, gradient: Tensor, momentumBuffer: Tensor, rate: Double) {
+  ///
+  /// Returns whether the gradient is finite.
+  @discardableResult
+  public func update(_ parameters: Tensor, gradient: Tensor, momentumBuffer: Tensor, rate: Double) -> Bool {
     StochasticGradient.update(
       parameters: parameters, momentumBuffer: momentumBuffer, gradient: gradient, rate: Float(rate),
       momentum: Float(momentum), weightDecay: Float(weightDecay))

@@ -23,6 +23,8 @@ struct SafetensorsHeader: Sendable {
   /// The reference implementation's limit for the JSON, in bytes.
   static let longest = 100_000_000
   static let lengthWidth = 8
+  /// `version `, with which every pointer of Git LFS begins, as a length.
+  static let pointerStart: UInt64 = 0x206E_6F69_7372_6576
   static let metadataKey = "__metadata__"
 
   /// Reads and checks the header of `file`.
@@ -35,6 +37,11 @@ struct SafetensorsHeader: Sendable {
     guard size >= Self.lengthWidth else { throw bad("\(size) bytes are too few for a safetensors file") }
     var rawLength: UInt64 = 0
     try withUnsafeMutableBytes(of: &rawLength) { try file.read(into: $0, at: 0) }
+    guard UInt64(littleEndian: rawLength) != Self.pointerStart else {
+      throw Failure(
+        .badData, at: path, "the file is a pointer of Git LFS, in the place of the weights",
+        remedy: "run git lfs pull there, or fetch the file itself")
+    }
     guard let length = Int(exactly: UInt64(littleEndian: rawLength)), length <= Self.longest else {
       throw bad("the header claims more than \(Self.longest) bytes")
     }

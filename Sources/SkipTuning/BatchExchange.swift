@@ -25,7 +25,7 @@ public protocol BatchExchange {
   /// Waits until the rows of this share hold the sum over all shares.
   func finishTextGradients(_ gradients: Tensor) throws
 
-  /// Called before gradients are added to: they must be zero afterwards.
+  /// Called before gradients are written.
   func begin() throws
 
   /// Called before a layer's parameters are used.
@@ -34,14 +34,20 @@ public protocol BatchExchange {
   /// Called when a layer's gradients are final and its parameters are not used any more in this step; layers come from the
   /// last to the first, the image encoder's before the text encoder's.
   func gradientsReady(_ encoder: Encoder, layer: Int) throws
+
+  /// Called in place of `gradientsReady` where this share has no part in a layer's gradients, and has written none.
+  func gradientsAreZero(_ encoder: Encoder, layer: Int) throws
 }
 
 /// The whole batch in one share.
 public struct WholeBatch: BatchExchange {
-  private let gradients: ParameterStore
+  private let onReady: (_ encoder: Encoder, _ layer: Int) throws -> Void
 
-  /// An exchange with nobody, for a step with these gradients.
-  public init(_ gradients: ParameterStore) { self.gradients = gradients }
+  /// An exchange with nobody; `onReady` is told when a layer's gradients are final and its parameters are not used any more
+  /// in this step.
+  public init(onReady: @escaping (_ encoder: Encoder, _ layer: Int) throws -> Void = { _, _ in }) {
+    self.onReady = onReady
+  }
 
   /// The scores are those of the whole batch.
   public func maximumOverBatch(_ scores: inout [Float]) {}
@@ -55,10 +61,14 @@ public struct WholeBatch: BatchExchange {
   public func startTextGradients(_ gradients: Tensor, tokens: [Int]) {}
   /// The gradients are the sums.
   public func finishTextGradients(_ gradients: Tensor) {}
-  /// Sets the gradients to zero.
-  public func begin() { gradients.values.fill(0) }
+  /// Nothing is under way.
+  public func begin() {}
   /// Nothing is under way.
   public func willUse(_ encoder: Encoder, layer: Int) {}
-  /// Nobody waits for them.
-  public func gradientsReady(_ encoder: Encoder, layer: Int) {}
+  /// Nobody else waits for them.
+  public func gradientsReady(_ encoder: Encoder, layer: Int) throws { try onReady(encoder, layer) }
+  /// Traps: the one share has a part in everything.
+  public func gradientsAreZero(_ encoder: Encoder, layer: Int) {
+    preconditionFailure("the whole batch has gradients of every layer")
+  }
 }

@@ -54,4 +54,7 @@ public final class HeadStep<Head: ImageHead, Product: MatrixProduct>: TrainingSt
     try exchange.gradientsReady(.image, layer: 0)
     return StepOutcome(losses: losses, keptClasses: kept, hasGradients: true)
   }
+
+  /// As `TrainingStep` says.
+  public func releaseActivations() { arena.release() }
 }

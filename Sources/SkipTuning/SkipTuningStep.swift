@@ -118,6 +118,9 @@ public final class SkipTuningStep<Product: MatrixProduct>: TrainingStep {
     return StepOutcome(losses: losses, keptClasses: kept, hasGradients: true)
   }
 
+  /// As `TrainingStep` says.
+  public func releaseActivations() { arena.release() }
+
   private func keptClasses(
     _ images: Tensor, labels: [Int], step: Int, _ exchange: some BatchExchange
   ) throws -> [Int] {
@@ -170,7 +173,7 @@ public final class SkipTuningStep<Product: MatrixProduct>: TrainingStep {
     _ dText: Tensor, _ share: TextShare, _ pass: TextPass, _ exchange: some BatchExchange
   ) throws {
     guard let own = pass.share else {
-      for layer in texts.layers.reversed() { try exchange.gradientsReady(.text, layer: layer) }
+      for layer in texts.layers.reversed() { try exchange.gradientsAreZero(.text, layer: layer) }
       return
     }
     let rows = dText.rows(share.rows)

@@ -51,6 +51,15 @@ public struct TrainedParameters: Sendable {
   /// Bytes of their gradients: what a step sends.
   public var byteCount: Int { count * MemoryLayout<Float>.stride }
 
+  /// Elements of the largest layer.
+  public var largestLayer: Int { layers.values.flatMap(\.values).map(\.count).max() ?? 0 }
+
+  /// Room for the gradients of one layer at a time: for updates as soon as these are there (`LayerUpdates`).
+  public func makeLayerStore(_ layout: ParameterLayout) -> ParameterStore {
+    let ranges = layers.values.flatMap(\.values).sorted { $0.lowerBound < $1.lowerBound }
+    return ParameterStore(layout, takingTurns: ranges)
+  }
+
   /// Zeros, one per trained parameter: for gradients.
   public func makeStore(_ layout: ParameterLayout) -> ParameterStore {
     makeStore(layout, values: Tensor(zeros: [count]))

@@ -20,6 +20,9 @@ public protocol TrainingStep {
   func run(
     images: PrefixFeatures, labels: [Int], globalBatch: Int, step: Int, exchange: some BatchExchange
   ) throws -> StepOutcome
+
+  /// Gives the memory of activations back to the system, until the next batch.
+  func releaseActivations()
 }
 
 /// What came of a batch.

@@ -41,6 +41,12 @@ public final class Arena {
     return try body()
   }
 
+  /// Gives all tensors back, and their memory to the system.
+  public func release() {
+    reset()
+    chunks = []
+  }
+
   /// Gives all tensors back.
   ///
   /// The memory stays with the arena.

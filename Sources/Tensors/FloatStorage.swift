@@ -58,6 +58,33 @@ public final class FloatStorage: @unchecked Sendable {
     mappedBytes = 0
   }
 
+  /// Gives the memory of a range of elements back to the system, as far as its pages hold nothing else: their values are
+  /// lost, and whoever reads or writes them before `restore` traps.
+  ///
+  /// Nothing happens to memory that is small or somebody else's.
+  func discard(_ range: Range<Int>) {
+    guard let pages = pages(of: range) else { return }
+    madvise(pages.baseAddress, pages.count, MADV_DONTNEED)
+    mprotect(pages.baseAddress, pages.count, PROT_NONE)
+  }
+
+  /// Makes discarded memory good for use: it holds zeros.
+  func restore(_ range: Range<Int>) {
+    guard let pages = pages(of: range) else { return }
+    guard mprotect(pages.baseAddress, pages.count, PROT_READ | PROT_WRITE) == 0 else {
+      fatalError("out of memory for \(range.count) floats")
+    }
+  }
+
+  /// The pages that lie in a range of mapped memory; nil where there are none.
+  private func pages(of range: Range<Int>) -> UnsafeMutableRawBufferPointer? {
+    let size = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let start = UnsafeMutableRawPointer(pointer + range.lowerBound).alignedUp(toMultipleOf: size)
+    let end = UnsafeMutableRawPointer(pointer + range.upperBound).alignedDown(toMultipleOf: size)
+    guard mappedBytes > 0, start < end else { return nil }
+    return UnsafeMutableRawBufferPointer(start: start, count: end - start)
+  }
+
   deinit {
     guard owner == nil else { return }
     if mappedBytes > 0 { munmap(pointer, mappedBytes) } else { free(pointer) }

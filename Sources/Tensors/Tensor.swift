@@ -104,6 +104,19 @@ extension Tensor {
   }
 }
 
+// MARK: - Memory
+
+extension Tensor {
+  /// Gives the elements' memory back to the system, as far as its pages hold nothing else: they are lost, and whoever reads
+  /// or writes them before `restore` traps.
+  ///
+  /// Nothing happens to tensors that are small, or lie in memory that somebody else keeps.
+  public func discard() { storage.discard(offset..<offset + count) }
+
+  /// Makes a discarded tensor good for use: what was given back is zero.
+  public func restore() { storage.restore(offset..<offset + count) }
+}
+
 // MARK: - Copies
 
 extension Tensor {

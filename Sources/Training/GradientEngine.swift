@@ -11,17 +11,19 @@ import Tensors
 ///
 /// Collective: all ranks use it in step.
 protocol GradientEngine: AnyObject {
-  /// This rank's gradients of the trained vector.
-  var gradients: Tensor { get }
+  /// Where this rank's gradients are written.
+  var gradients: ParameterStore { get }
   /// Parameters that this rank writes to checkpoints: all ranks' together are the trained vector.
   var savedRanges: [Range<Int>] { get }
   /// Vectors of the optimiser's state; the same names in the same order on all ranks.
   var states: [EngineState] { get }
 
-  /// Starts a step whose updates have these learning rates; gradients are zero afterwards.
+  /// Starts a step whose updates have these learning rates.
   func begin(rates: [Encoder: Double]) throws
-  /// A layer's gradients are final and its parameters not used any more.
-  func gradientsReady(_ encoder: Encoder, layer: Int) throws
+  /// A layer's gradients are final and its parameters not used any more; returns whether this rank's are finite.
+  func gradientsReady(_ encoder: Encoder, layer: Int) throws -> Bool
+  /// The same of a layer that this rank has no part in: its gradients are not written yet.
+  func gradientsAreZero(_ encoder: Encoder, layer: Int) throws
   /// Waits until a layer's parameters are those of the last step.
   func willUse(_ encoder: Encoder, layer: Int) throws
   /// Gradients of all layers are final; where `decides` is false in the end, the step is left out.
@@ -82,8 +84,8 @@ struct EngineState {
 
 /// All ranks sum all gradients and update all parameters: the plain twin of `ShardedEngine`.
 final class ReplicatedEngine: GradientEngine {
-  let gradients: Tensor
-  private let momentum: Tensor
+  let gradients: ParameterStore
+  private let momentum: ParameterStore
   private var rates: [Encoder: Double] = [:]
   private let trained: TrainedParameters
   private let parameters: ParameterStore
@@ -95,8 +97,8 @@ final class ReplicatedEngine: GradientEngine {
     self.optimizer = optimizer
     self.collectives = collectives
     parameters = model.parameters
-    gradients = Tensor(zeros: [trained.count])
-    momentum = Tensor(zeros: [trained.count])
+    gradients = trained.makeStore(parameters.layout)
+    momentum = trained.makeStore(parameters.layout)
   }
 
   /// State is the same everywhere, so each rank writes an even share.
@@ -106,31 +108,32 @@ final class ReplicatedEngine: GradientEngine {
   var states: [EngineState] {
     [
       EngineState(
-        "momentum", held: [0..<trained.count], saved: savedRanges, values: momentum.slice,
+        "momentum", held: [0..<trained.count], saved: savedRanges, values: momentum.values.slice,
         sources: LocalStepsEngine.momentumSources)
     ]
   }
 
-  func begin(rates: [Encoder: Double]) {
-    self.rates = rates
-    gradients.fill(0)
+  func begin(rates: [Encoder: Double]) { self.rates = rates }
+
+  func gradientsReady(_ encoder: Encoder, layer: Int) -> Bool { ElementWise.isFinite(layerGradients(encoder, layer)) }
+  func gradientsAreZero(_ encoder: Encoder, layer: Int) { layerGradients(encoder, layer).fill(0) }
+
+  private func layerGradients(_ encoder: Encoder, _ layer: Int) -> Tensor {
+    gradients.values(in: trained.layers[encoder]![layer]!)
   }
 
-  func gradientsReady(_ encoder: Encoder, layer: Int) {}
   func willUse(_ encoder: Encoder, layer: Int) {}
   func settle() {}
   func poll() {}
 
   func endStep(decides: () throws -> Bool) throws {
-    try collectives.meter.phase("gradients") { try collectives.allReduce(gradients.buffer, .sum) }
+    try collectives.meter.phase("gradients") { try collectives.allReduce(gradients.values.buffer, .sum) }
     guard try decides() else { return }
-    let store = trained.makeStore(parameters.layout, values: gradients)
-    let state = trained.makeStore(parameters.layout, values: momentum)
     for encoder in Encoder.allCases {
       let window = trained.windows[encoder]!
       optimizer.update(
-        parameters.values(in: window), gradient: store.values(in: window), momentumBuffer: state.values(in: window),
-        rate: rates[encoder]!)
+        parameters.values(in: window), gradient: gradients.values(in: window),
+        momentumBuffer: momentum.values(in: window), rate: rates[encoder]!)
     }
   }
 }
@@ -138,6 +141,8 @@ final class ReplicatedEngine: GradientEngine {
 /// Each rank sums and updates its slices of the trained vector, and keeps the optimiser's state of these alone.
 final class ShardedEngine: GradientEngine {
   let exchange: ShardedExchange
+  let gradients: ParameterStore
+  private let trained: TrainedParameters
   private let meter: TrafficMeter
   private let overlaps: Bool
   private let updateState: UpdateState
@@ -156,6 +161,7 @@ final class ShardedEngine: GradientEngine {
     trace: TraceLog? = nil
   ) throws {
     self.meter = meter
+    self.trained = trained
     overlaps = settings.overlap
     let (plan, segments) = trained.bucketPlan(settings, worldSize: messages.worldSize)
     self.segments = segments
@@ -169,6 +175,7 @@ final class ShardedEngine: GradientEngine {
         vector.part(part.range), gradient: gradient, momentumBuffer: state.momentum.slice(part.owned),
         rate: state.rates[Encoder.allCases[part.group]]!)
     }
+    gradients = trained.makeStore(model.parameters.layout, values: exchange.gradients)
     state.momentum = Tensor(zeros: [exchange.ownedCount])
     if let trace {
       let record = ExchangeTrace(trace, plan, settings.precision)
@@ -176,7 +183,6 @@ final class ShardedEngine: GradientEngine {
     }
   }
 
-  var gradients: Tensor { exchange.gradients }
   var savedRanges: [Range<Int>] { exchange.ownedRanges }
   var states: [EngineState] {
     [
@@ -195,7 +201,22 @@ final class ShardedEngine: GradientEngine {
     updateState.rates = rates
   }
 
-  func gradientsReady(_ encoder: Encoder, layer: Int) throws {
+  func gradientsReady(_ encoder: Encoder, layer: Int) throws -> Bool {
+    let isFinite = ElementWise.isFinite(layerGradients(encoder, layer))
+    try areFinal(encoder, layer)
+    return isFinite
+  }
+
+  func gradientsAreZero(_ encoder: Encoder, layer: Int) throws {
+    layerGradients(encoder, layer).fill(0)
+    try areFinal(encoder, layer)
+  }
+
+  private func layerGradients(_ encoder: Encoder, _ layer: Int) -> Tensor {
+    gradients.values(in: trained.layers[encoder]![layer]!)
+  }
+
+  private func areFinal(_ encoder: Encoder, _ layer: Int) throws {
     try exchange.gradientsReady(segments[encoder]![layer]!)
     if overlaps { try phase("gradients") { try exchange.progress() } }
   }

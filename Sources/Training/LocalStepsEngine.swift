@@ -34,7 +34,7 @@ final class LocalStepsEngine: GradientEngine {
     ) { vector.part($0) }
   }
 
-  var gradients: Tensor { inner.gradients }
+  var gradients: ParameterStore { inner.gradients }
   var savedRanges: [Range<Int>] { averaging.exchange.ownedRanges }
 
   func begin(rates: [Encoder: Double]) throws {
@@ -42,7 +42,10 @@ final class LocalStepsEngine: GradientEngine {
     try inner.begin(rates: rates)
   }
 
-  func gradientsReady(_ encoder: Encoder, layer: Int) throws { try inner.gradientsReady(encoder, layer: layer) }
+  func gradientsReady(_ encoder: Encoder, layer: Int) throws -> Bool {
+    try inner.gradientsReady(encoder, layer: layer)
+  }
+  func gradientsAreZero(_ encoder: Encoder, layer: Int) throws { try inner.gradientsAreZero(encoder, layer: layer) }
   func willUse(_ encoder: Encoder, layer: Int) throws { try inner.willUse(encoder, layer: layer) }
   func endStep(decides: () throws -> Bool) throws { try inner.endStep(decides: decides) }
   func settle() throws { try inner.settle() }

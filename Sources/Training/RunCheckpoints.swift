@@ -66,7 +66,7 @@ final class RunCheckpoints {
     self.sharesParameters = sharesParameters
     self.trace = trace
     var end = 0
-    tensors = trained.makeStore(model.parameters.layout, values: engine.gradients).slots.map { slot in
+    tensors = engine.gradients.slots.map { slot in
       defer { end += slot.range.count }
       return CheckpointManifest.TrainedTensor(
         name: slot.name, shape: slot.shape, range: end..<end + slot.range.count)

@@ -70,8 +70,8 @@ extension TrainingRun {
       ] + kept
     }
     let parts: [(String, Int)] = [
-      ("weights", peak.step.weights + peak.roundedWeights),
-      ("gradients and momentum", peak.step.gradients + peak.step.momentum + peak.neighbours),
+      ("weights", peak.weights),
+      ("gradients and momentum", peak.optimizer + peak.neighbours),
       ("activations", peak.activations),
       ("what a checkpoint saves", peak.snapshot), ("program and libraries", PeakMemory.program),
     ]
@@ -111,6 +111,7 @@ extension TrainingRun {
         ClassSkip(classCount: prompts.count, settings.method.classSkip, seed: 0).probabilities.reduce(0, +).rounded())
     let texts = settings.exchange.classParallelText ? (kept + ranks - 1) / ranks : kept
     let owned = settings.exchange.mode == .sharded ? (trained.count + ranks - 1) / ranks : trained.count
+    let gradients = settings.updatesLayerwise(worldSize: ranks) ? trained.largestLayer : trained.count
     var way = StepMemory.Way()
     way.factorBytes = environment.product.operandFormat.size
     way.recomputes = settings.compute.recompute
@@ -120,14 +121,15 @@ extension TrainingRun {
     let step = StepMemory(
       model.configuration, startLayer: trained.startLayer, images: share, texts: prompts.batch(of: texts),
       epochImages: images, classes: prompts.batch(of: prompts.count), ownedParameters: owned,
-      trainedParameters: trained.count, kept: features, trainsEmbeddings: trainsEmbeddings, way)
+      gradientParameters: gradients, kept: features, trainsEmbeddings: trainsEmbeddings, way)
     return PeakMemory(
       model.configuration, step, startLayer: trainsEmbeddings ? 0 : trained.startLayer,
       ownedParameters: (trained.count + ranks - 1) / ranks,
       neighbours: sharesParameters ? collectives.nodeSize - 1 : 0,
       PeakMemory.Run(
         testImages: settings.evaluation.tuned ? min(settings.evaluation.batchSize, largestTest(inputs)) : nil,
-        savesCheckpoints: settings.checkpoint.isEnabled, makesFeaturesAgain: hasSecondEpoch && !trainsEmbeddings), way)
+        savesCheckpoints: settings.checkpoint.isEnabled, makesFeaturesAgain: hasSecondEpoch && !trainsEmbeddings,
+        restsFrozenWeights: !sharesParameters && RestingWeights.isWorthwhile(model, trained)), way)
   }
 
   /// Images of the largest test set: a rank gets whole batches.

@@ -68,14 +68,14 @@ package struct RunForecast: Sendable, Equatable {
   private static func memory(
     _ settings: RunSettings, _ scenario: Scenario, _ forecast: Forecast, ranks: Int, hasSecondEpoch: Bool
   ) -> Int {
-    let trained = forecast.memory.gradients / MemoryLayout<Float>.stride
     let run = PeakMemory.Run(
       testImages: settings.evaluation.tuned ? settings.evaluation.batchSize : nil,
       savesCheckpoints: settings.checkpoint.isEnabled,
-      makesFeaturesAgain: hasSecondEpoch && scenario.method != .fullFineTuning)
+      makesFeaturesAgain: hasSecondEpoch && scenario.method != .fullFineTuning, restsFrozenWeights: ranks == 1)
     return PeakMemory(
       scenario.configuration, forecast.memory, startLayer: scenario.startLayer,
-      ownedParameters: (trained + ranks - 1) / ranks, neighbours: ranks - 1, run, scenario.activations
+      ownedParameters: (forecast.trainedParameters + ranks - 1) / ranks, neighbours: ranks - 1, run,
+      scenario.activations
     ).total
   }
 }

@@ -6,6 +6,8 @@ import Foundation
 
 /// What a run works on, loaded and judged before any rank computes.
 struct RunInputs: Sendable {
+  /// What the model's values came from.
+  let weights: WeightsFile
   let test: TestInputs
   let training: Dataset
   /// Training images per class, as drawn or as a subset's file has them; nil where all are used.
@@ -19,6 +21,7 @@ struct RunInputs: Sendable {
   ///
   /// Throws `Failure` for whatever is wrong with them or does not fit together. Whether image files exist is not looked at.
   init(_ settings: RunSettings, _ task: TaskInputs, _ model: CLIP, worldSize: Int) throws {
+    weights = task.weights
     globalBatch = try Self.globalBatch(settings, worldSize: worldSize)
     test = try TestInputs(settings, task, model)
     (training, shots) = try Self.trainingPart(of: test.whole, settings)

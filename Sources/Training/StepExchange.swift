@@ -35,7 +35,6 @@ final class StepExchange: BatchExchange {
   let group: TrainingGroup
   let collectives: MeteredCollectives
   let settings: ExchangeSettings
-  private let layers: [Encoder: [Int: Range<Int>]]
   let report: RunReport
   private let rows: RowExchange
   let trace: TraceLog?
@@ -53,14 +52,12 @@ final class StepExchange: BatchExchange {
   /// What was heard of the others in this step.
   var news = News()
 
-  /// `layers` are the parts of the trained vector.
   init(
-    _ engine: any GradientEngine, layers: [Encoder: [Int: Range<Int>]], _ settings: ExchangeSettings,
-    _ group: TrainingGroup, _ collectives: MeteredCollectives, report: RunReport, trace: TraceLog? = nil
+    _ engine: any GradientEngine, _ settings: ExchangeSettings, _ group: TrainingGroup,
+    _ collectives: MeteredCollectives, report: RunReport, trace: TraceLog? = nil
   ) {
     self.trace = trace
     self.engine = engine
-    self.layers = layers
     self.settings = settings
     self.group = group
     self.collectives = collectives
@@ -230,7 +227,8 @@ extension StepExchange {
   func willUse(_ encoder: Encoder, layer: Int) throws { try engine.willUse(encoder, layer: layer) }
 
   func gradientsReady(_ encoder: Encoder, layer: Int) throws {
-    if !ElementWise.isFinite(engine.gradients.slice(layers[encoder]![layer]!)) { nonFiniteStep = nonFiniteStep ?? step }
-    try engine.gradientsReady(encoder, layer: layer)
+    if try !engine.gradientsReady(encoder, layer: layer) { nonFiniteStep = nonFiniteStep ?? step }
   }
+
+  func gradientsAreZero(_ encoder: Encoder, layer: Int) throws { try engine.gradientsAreZero(encoder, layer: layer) }
 }

@@ -19,20 +19,10 @@ struct StoredBase: Sendable {
     self.weights = weights
     self.vector = vector
     file = weights.url.path
-    guard (try? ranges.allSatisfy(isEqualInMemory)) == true else { return nil }
-  }
-
-  private func isEqualInMemory(_ range: Range<Int>) throws -> Bool {
-    let pieceCount = 1 << 20
-    let (stored, held) = (Tensor(uninitialized: [pieceCount]), Tensor(uninitialized: [pieceCount]))
-    for start in stride(from: range.lowerBound, to: range.upperBound, by: pieceCount) {
-      let piece = start..<min(range.upperBound, start + pieceCount)
-      let (a, b) = (stored.slice(0..<piece.count), held.slice(0..<piece.count))
-      try read(piece, into: a.buffer)
-      vector.copy(piece, to: b.buffer)
-      guard memcmp(a.pointer, b.pointer, piece.count * MemoryLayout<Float>.stride) == 0 else { return false }
+    let parts = ranges.flatMap(vector.parts).map(\.window)
+    guard (try? parts.allSatisfy { try weights.holds(model.parameters.values(in: $0), at: $0) }) == true else {
+      return nil
     }
-    return true
   }
 
   private func read(_ range: Range<Int>, into target: UnsafeMutableBufferPointer<Float>) throws {

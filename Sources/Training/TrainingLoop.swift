@@ -38,6 +38,8 @@ struct TrainingLoop<Product: MatrixProduct> {
   let inputs: RunInputs
   let extractor: PrefixExtractor<Product>
   let step: any TrainingStep
+  /// Frozen weights that may leave memory; nil where they stay.
+  let resting: RestingWeights?
   let exchange: StepExchange
   let collectives: MeteredCollectives
   let report: RunReport
@@ -83,6 +85,8 @@ struct TrainingLoop<Product: MatrixProduct> {
     try checkpoints.complete()
     try checkpoints.save(outcome.progress)
     try checkpoints.complete()
+    step.releaseActivations()
+    try keepFrozen(Encoder.allCases, outcome)
     do {
       try evaluations.evaluate(at: outcome.position, loss: outcome.progress.loss)
     } catch let failure as Failure where failure.status == .requeue {
@@ -118,12 +122,15 @@ struct TrainingLoop<Product: MatrixProduct> {
     var extraction: Duration = .zero
     let features: FeatureStore
     do {
+      step.releaseActivations()
+      try keepFrozen([.image], outcome)
       features = try timed(&extraction) { try extract(Array(images[extracted]), epoch: epoch) }
     } catch let failure as Failure where failure.status == .requeue {
       try stop(outcome)
     }
     outcome.extraction += extraction
     report.recordFeatures(seconds: extraction.inSeconds)
+    try keepFrozen([], outcome)
     let time = try runSteps(
       shares, features, firstImage: firstImage - extracted.lowerBound, batchCount: plan.count, &outcome)
     return
@@ -233,6 +240,18 @@ struct TrainingLoop<Product: MatrixProduct> {
     outcome.isCheckpointDue = false
     try exchange.settle()
     try checkpoints.save(outcome.progress)
+  }
+
+  /// Has the frozen weights of these encoders in memory, and of no others where they can be read again; where they cannot,
+  /// saves the state before the run ends.
+  func keepFrozen(_ encoders: [Encoder], _ outcome: Outcome) throws {
+    do {
+      try collectives.agree { try resting?.keep(encoders) }
+    } catch {
+      try exchange.settle()
+      if settings.checkpoint.isEnabled { try checkpoints.saveAtOnce(outcome.progress) }
+      throw error
+    }
   }
 
   private func extract(_ images: [Int], epoch: Int) throws -> FeatureStore {

@@ -147,11 +147,11 @@ public struct TrainingRun<Product: MatrixProduct> {
     let progress = try begin(inputs, checkpoints)
     try evaluations.begin(at: progress.position.step)
     let exchange = StepExchange(
-      engine, layers: trained.layerRanges, settings.exchange, group, collectives, report: report,
-      trace: environment.trace)
+      engine, settings.exchange, group, collectives, report: report, trace: environment.trace)
     exchange.wantsEnd = { evaluations.wantsStop }
     let loop = TrainingLoop(
-      settings: settings, inputs: inputs, extractor: makeExtractor(inputs, method), step: step, exchange: exchange,
+      settings: settings, inputs: inputs, extractor: makeExtractor(inputs, method), step: step,
+      resting: makeResting(inputs, method, trained), exchange: exchange,
       collectives: collectives, report: report, checkpoints: checkpoints, evaluations: evaluations,
       trace: environment.trace)
     let outcome = try leavingNothing(engine, checkpoints) { try loop.run(from: progress) }
@@ -160,6 +160,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     collectives.meter.place = "writing results"
     var results = try makeResults(inputs, trained, outcome, checkpoints, tuned: tuned)
     try add(evaluations, outcome, to: &results)
+    if settings.output.saveModel { try loop.keepFrozen(Encoder.allCases, outcome) }
     try collectives.agree {
       try report.check()
       if settings.output.saveModel, let folder = report.file("model") {
@@ -262,6 +263,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     _ inputs: RunInputs, _ loop: TrainingLoop<Product>, _ outcome: TrainingLoop<Product>.Outcome
   ) throws -> TimedTest? {
     guard settings.evaluation.tuned else { return nil }
+    loop.step.releaseActivations()
+    try loop.keepFrozen(Encoder.allCases, outcome)
     return try savingOnStop(loop, outcome) { try test(inputs, "tuned", tuned: true) }
   }
 
@@ -347,7 +350,7 @@ public struct TrainingRun<Product: MatrixProduct> {
     return method.makeStep(
       StepTask(
         model: model.recomputing(settings.compute.recompute), classSkip: classSkip, prompts: inputs.prompts,
-        gradients: trained.makeStore(model.parameters.layout, values: engine.gradients)),
+        gradients: engine.gradients),
       by: ProgressingProduct(environment.product, ProgressHook { engine.poll() }))
   }
 
@@ -355,6 +358,8 @@ public struct TrainingRun<Product: MatrixProduct> {
     _ model: CLIP, _ trained: TrainedParameters, _ group: TrainingGroup
   ) throws -> any GradientEngine {
     switch settings.exchange.mode {
+    case _ where settings.updatesLayerwise(worldSize: collectives.worldSize):
+      LayerwiseEngine(model, trained, settings.optimizer.sgd)
     case .sharded where settings.exchange.takesLocalSteps:
       try LocalStepsEngine(
         model, trained, settings.optimizer.sgd, settings.exchange, group, collectives, trace: environment.trace)
@@ -364,6 +369,14 @@ public struct TrainingRun<Product: MatrixProduct> {
         trace: environment.trace)
     case .replicated: ReplicatedEngine(model, trained, settings.optimizer.sgd, collectives)
     }
+  }
+
+  /// Frozen weights that may leave memory; where ranks share them, one must not.
+  private func makeResting(
+    _ inputs: RunInputs, _ method: any TrainingMethod, _ trained: TrainedParameters
+  ) -> RestingWeights? {
+    guard method.kind.tunesModel, !sharesParameters else { return nil }
+    return RestingWeights(inputs.weights, inputs.model, trained)
   }
 
   /// Whether the ranks of a host have one copy of the weights; the same on all ranks, also one that is alone on its host.

@@ -55,7 +55,7 @@ enum Ending {
     let collectives =
       code.isSuccess || !LaunchEnvironment.current.isLaunched ? nil : try? MPICollectives.initialize()
     if speaks, !message.isEmpty { write(message + "\n", to: code.isSuccess ? .standardOutput : .standardError) }
-    try? collectives?.finalize()
+    try? collectives?.finalize(hasFailed: true)
     Foundation.exit(code.rawValue)
   }
 

@@ -19,13 +19,11 @@ extension EndToEnd {
     @Test func bareMpirunUsesTheWholeMachine() throws {
       let task = try SmallTask()
       let run = try task.train("run", ["limits.max_steps=20"])
-      // A variable in place of a flag, for machines of one core.
-      let environment = MPIRun.cleanEnvironment.merging(["OMPI_MCA_rmaps_base_oversubscribe": "1"]) { $1 }
-      let outcome = try ProcessRunner.run(
-        URL(fileURLWithPath: "/usr/bin/env"),
-        ["mpirun", "--allow-run-as-root", "-np", "2", BuiltProducts.url("skiptune").path]
+      // Variables in place of a flag, for machines of one core.
+      let outcome = try MPIRun.run(
+        ["--allow-run-as-root", "-np", "2", BuiltProducts.url("skiptune").path]
           + task.trainArguments("bare", ["limits.max_steps=20"]),
-        environment: environment, timeout: .seconds(60))
+        environment: MPIRun.oversubscription)
       #expect(outcome.status == 0, "\(outcome.stderr)")
       let bare = RunFolder(task.run("bare"))
       #expect(try bare.results().ranks == 2)
@@ -40,11 +38,9 @@ extension EndToEnd {
     ])
     func theFirstRankSpeaksEvenIfItComesLast(arguments: [String]) throws {
       let late = #"test "$OMPI_COMM_WORLD_RANK" != 0 || sleep 1; exec "$@""#
-      let outcome = try ProcessRunner.run(
-        URL(fileURLWithPath: "/usr/bin/env"),
-        ["mpirun", "--allow-run-as-root", "--oversubscribe", "-q"] + Program.noPatience
-          + ["-np", "2", "sh", "-c", late, "sh", BuiltProducts.url("skiptune").path] + arguments,
-        environment: MPIRun.cleanEnvironment, timeout: .seconds(60))
+      let outcome = try MPIRun.run(
+        ["--allow-run-as-root", "--oversubscribe"] + Program.noPatience
+          + ["-np", "2", "sh", "-c", late, "sh", BuiltProducts.url("skiptune").path] + arguments)
       #expect(outcome.status == 64)
       let alone = try Program.run(arguments)
       #expect(alone.status == 64)

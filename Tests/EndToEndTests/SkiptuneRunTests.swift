@@ -74,7 +74,7 @@ extension EndToEnd {
       let task = try SmallTask()
       let path = task.run("run").path
       let job = Self.start(["-n", "2"], task.trainArguments("run", Self.settings))
-      try await JobWatch.wait { JobWatch.process(named: "mpirun", mentioning: path) != nil }
+      try await JobWatch.wait { JobWatch.process(named: MPIRun.launcherName, mentioning: path) != nil }
       try await Task.sleep(for: .milliseconds(milliseconds))
       let script = try #require(JobWatch.process(named: "bash", mentioning: path))
       #expect(kill(script, SIGTERM) == 0)

@@ -181,7 +181,7 @@ private struct Node {
     for (index, segment) in Self.segments.enumerated() {
       for element in segment.range {
         let gradient = golden.curvature[node][element] * (Double(parameters[element]) - golden.target[node][element])
-        inner.gradients[element] += Float(gradient / Double(members.worldSize))
+        inner.gradients[element] = Float(gradient / Double(members.worldSize))
       }
       try inner.gradientsReady(index)
       inner.poll()

@@ -225,7 +225,7 @@ private struct Task: Sendable {
     try exchange.begin()
     for (index, segment) in Self.segments.enumerated() {
       for element in segment.range {
-        exchange.gradients[element] += gradient(step, messages.rank, element, parameters[element])
+        exchange.gradients[element] = gradient(step, messages.rank, element, parameters[element])
       }
       try exchange.gradientsReady(index)
       exchange.poll()

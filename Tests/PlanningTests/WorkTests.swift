@@ -38,7 +38,7 @@ import Testing
 
     let outcome = try step.run(
       images: features, labels: Array(repeating: 0, count: images), globalBatch: images, step: 0,
-      exchange: RankedClasses(gradients: step.gradients))
+      exchange: RankedClasses())
     #expect(outcome.keptClasses.count == 4)
     let kept = texts.layout.selecting(outcome.keptClasses).layout
     let work = StepWork(
@@ -137,7 +137,7 @@ import Testing
     let memory = StepMemory(
       model.configuration, startLayer: 4, images: 5, texts: PromptSet(count: 1, length: 1, shared: 0).batch(of: 0),
       epochImages: 0, classes: PromptSet(count: 1, length: 1, shared: 0).batch(of: 0), ownedParameters: 0,
-      trainedParameters: 0)
+      gradientParameters: 0)
     let scratch = 4 * Self.scratch(model.configuration.vision, images: 5, tokens: model.configuration.tokensPerImage)
     // Tensors begin at cache lines: a few bytes each.
     #expect(abs(Double(memory.activations - scratch) / Double(arena.capacityInBytes) - 1) < 0.01)
@@ -176,8 +176,6 @@ import Testing
 
 /// The whole batch, in which classes rank by their number.
 private struct RankedClasses: BatchExchange {
-  let gradients: ParameterStore
-
   func maximumOverBatch(_ scores: inout [Float]) {
     for label in scores.indices { scores[label] = label == 0 ? ClassSkip.ownClassScore : -Float(label) }
   }
@@ -186,7 +184,8 @@ private struct RankedClasses: BatchExchange {
   func goesOn(losses: [Double]) -> Bool { true }
   func startTextGradients(_ gradients: Tensor, tokens: [Int]) {}
   func finishTextGradients(_ gradients: Tensor) {}
-  func begin() { gradients.values.fill(0) }
+  func begin() {}
   func willUse(_ encoder: Encoder, layer: Int) {}
   func gradientsReady(_ encoder: Encoder, layer: Int) {}
+  func gradientsAreZero(_ encoder: Encoder, layer: Int) { Issue.record("there are gradients") }
 }

@@ -105,6 +105,7 @@ import Testing
       (fileBytes("{}", claimedLength: .max)[...], ["claims more than"]),
       (fileBytes("{}", claimedLength: 99_999_999)[...], ["claims 99999999 bytes", "has only 10"]),
       (fileBytes("nonsense")[...], ["does not start with '{'"]),
+      (Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\n".utf8)[...], ["pointer of Git LFS"]),
       (fileBytes("{\"a\":")[...], ["line 1, column 6 of the header", "malformed JSON: the text ends too early"]),
       (fileBytes("{\"a\":{\(two)},\"a\":{\(two)}}", dataSize: 8)[...], ["key \"a\" is given twice"]),
       (fileBytes("{\"a\\u001b\":{\"shape\":[]}}")[...], ["tensor \"a\\u{1B}\"", "no dtype"]),

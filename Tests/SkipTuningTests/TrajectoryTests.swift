@@ -49,10 +49,28 @@ import Testing
     }
   }
 
+  /// Updates that are made layer by layer, in memory for one layer's gradients, change no bit.
+  @Test func layersMayTakeTurns() throws {
+    let settings = try Goldens.json("sgd/settings.json", as: Settings.self)
+    let base = try CLIP(huggingFaceFolder: Goldens.url("towers/model"))
+    let (whole, layerwise) = (
+      CLIP(base.configuration, base.parameters.copied()), CLIP(base.configuration, base.parameters.copied())
+    )
+    let momentum = try Self.train(whole, settings)
+    let updates = LayerUpdates(
+      layerwise, TrainedParameters(of: layerwise, from: settings.startLayer),
+      SGD(momentum: settings.momentum, weightDecay: settings.weightDecay))
+    _ = try Self.train(layerwise, settings, updates)
+    #expect(updates.gradients.values.count < momentum.values.count / 4)
+    #expect(updates.momentum.values.array == momentum.values.array)
+    #expect(layerwise.parameters.values.array == whole.parameters.values.array)
+  }
+
   func length(_ tensor: Tensor) -> Float { tensor.buffer.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
-  /// Follows the golden's batches, checking loss, kept classes and rates of every step; returns the momentum.
-  static func train(_ model: CLIP, _ settings: Settings) throws -> ParameterStore {
+  /// Follows the golden's batches, checking loss, kept classes and rates of every step; returns the momentum, of which
+  /// `updates` have their own.
+  static func train(_ model: CLIP, _ settings: Settings, _ updates: LayerUpdates? = nil) throws -> ParameterStore {
     let pool = try Goldens.tensors("sgd/pool.safetensors")
     let prompts = try pool.prompts()
     let labels = try pool.integers("labels")
@@ -63,7 +81,8 @@ import Testing
       mask: settings.mask)
     let step = SkipTuningStep(
       model, trained, classSkip,
-      textPrefix: model.textPrefix(prompts, upTo: settings.startLayer, arena: arena, by: product), by: product)
+      textPrefix: model.textPrefix(prompts, upTo: settings.startLayer, arena: arena, by: product),
+      gradients: updates?.gradients, by: product)
     let momentum = trained.makeStore(model.parameters.layout)
     let optimizer = SGD(momentum: settings.momentum, weightDecay: settings.weightDecay)
     let images = try prefix(model, try pool.tensor("pixel_values"), upTo: settings.startLayer)
@@ -71,7 +90,11 @@ import Testing
     for (index, expected) in settings.steps.enumerated() {
       let outcome = try step.run(
         images: images.gathered(expected.indices, in: Arena()), labels: expected.indices.map { labels[$0] },
-        globalBatch: expected.indices.count, step: index, exchange: WholeBatch(step.gradients))
+        globalBatch: expected.indices.count, step: index,
+        exchange: WholeBatch { encoder, layer in
+          let rate = encoder == .image ? expected.imageRate : expected.textRate
+          if let updates { #expect(updates.update(encoder, layer: layer, rate: rate)) }
+        })
       #expect(outcome.keptClasses == expected.keptClasses, "step \(index)")
       let loss = outcome.losses.reduce(0, +) / Double(outcome.losses.count)
       #expect(abs(loss / expected.loss - 1) < 1e-5, "step \(index)")
@@ -81,6 +104,7 @@ import Testing
         let schedule = LearningRateSchedule(
           base: base, epochs: settings.epochs, warmupEpochs: settings.warmupEpochs, warmupRate: settings.warmupRate)
         #expect(abs(schedule.rate(epoch: expected.epoch) / rate - 1) < 1e-12)
+        guard updates == nil else { continue }
         let window = trained.windows[encoder]!
         optimizer.update(
           model.parameters.values(in: window), gradient: step.gradients.values(in: window),

@@ -219,7 +219,7 @@ private struct LocalStepsReference {
     let features = try extractor.extract(images, epoch: epoch) { _ in }.features(of: images.indices)
     let outcome = try host.step.run(
       images: features, labels: images.map { inputs.training.train[$0].label }, globalBatch: images.count, step: number,
-      exchange: WholeBatch(host.step.gradients))
+      exchange: WholeBatch())
     for encoder in Encoder.allCases {
       let window = trained.windows[encoder]!
       settings.optimizer.sgd.update(

@@ -125,6 +125,7 @@ require_swift() {
   found=$(found_swift)
   if ! at_least "$found" "$required"; then
     use_swiftly
+    complete_swift
     found=$(found_swift)
   fi
   if at_least "$found" "$required"; then return; fi
@@ -135,6 +136,15 @@ require_swift() {
   install_swift "$required"
   found=$(found_swift)
   at_least "$found" "$required" || fail 70 "the installed Swift is ${found:-not found}, needed is $required"
+}
+
+# A toolchain that was unpacked by hand may lack the libraries that it wants: then not even its version can be asked for.
+complete_swift() {
+  local program
+  program=$(command -v swift) || return 0
+  if swift --version >/dev/null 2>&1; then return; fi
+  say "$program does not start; looking for the packages that it wants"
+  install_packages "${swift_packages[@]}"
 }
 
 # Installs swiftly, the installer of swift.org, for this user, and with it the newest release of Swift.

@@ -25,8 +25,8 @@ void skt_quick_gelu_backward(float *dx, const float *dy, const float *x, size_t 
 void skt_gelu(float *y, const float *x, size_t count);
 /// dx = dy * d/dx (x * Phi(x)); dx may be dy
 void skt_gelu_backward(float *dx, const float *dy, const float *x, size_t count);
-/// m = momentum * m + (g + decay * p); p -= rate * m
-void skt_sgd(float *p, float *m, const float *g, size_t count, float rate, float momentum, float decay);
+/// m = momentum * m + (g + decay * p); p -= rate * m; 1 if every g is finite
+int skt_sgd(float *p, float *m, const float *g, size_t count, float rate, float momentum, float decay);
 /// m = momentum * m + g; p -= rate * (g + momentum * m)
 void skt_nesterov(float *p, float *m, const float *g, size_t count, float rate, float momentum);
 /// change = scale * (former - x); x = former

@@ -9,8 +9,10 @@ public struct ParameterStore: Sendable {
   public let layout: ParameterLayout
   /// The parts of the flat order that are stored, ascending.
   public let windows: [Range<Int>]
-  /// All stored values, window after window.
+  /// All stored values, window after window; or memory that the windows take turns in.
   public let values: Tensor
+  /// Where each window begins in `values`.
+  private let starts: [Int]
 
   /// Zeros for the given parts of the flat order (all of it if none are given).
   public init(_ layout: ParameterLayout, windows: [Range<Int>]? = nil) {
@@ -21,9 +23,25 @@ public struct ParameterStore: Sendable {
   /// Values that lie in memory of the caller's, window after window; traps where they are not as many.
   public init(_ layout: ParameterLayout, windows: [Range<Int>], values: Tensor) {
     precondition(values.count == windows.reduce(0) { $0 + $1.count }, "\(values.count) values do not fill \(windows)")
+    var end = 0
+    let starts = windows.map { window in
+      defer { end += window.count }
+      return end
+    }
+    self.init(layout, windows, values, starts)
+  }
+
+  /// Room for one of the windows at a time: what is written to one is lost when another is written to.
+  public init(_ layout: ParameterLayout, takingTurns windows: [Range<Int>]) {
+    let values = Tensor(zeros: [windows.map(\.count).max() ?? 0])
+    self.init(layout, windows, values, windows.map { _ in 0 })
+  }
+
+  private init(_ layout: ParameterLayout, _ windows: [Range<Int>], _ values: Tensor, _ starts: [Int]) {
     self.layout = layout
     self.windows = windows
     self.values = values
+    self.starts = starts
   }
 
   /// Parameters that are stored whole, in flat order.
@@ -43,19 +61,16 @@ public struct ParameterStore: Sendable {
 
   /// New memory with the same values.
   public func copied() -> ParameterStore {
-    let copy = ParameterStore(layout, windows: windows)
-    copy.values.copy(from: values)
-    return copy
+    let copy = Tensor(uninitialized: [values.count])
+    copy.copy(from: values)
+    return ParameterStore(layout, windows, copy, starts)
   }
 
   /// Where a range of the flat order begins in `values`.
   private func position(of range: Range<Int>) -> Int? {
-    var start = 0
-    for window in windows {
-      if window.lowerBound <= range.lowerBound, range.upperBound <= window.upperBound {
-        return start + range.lowerBound - window.lowerBound
-      }
-      start += window.count
+    for (window, start) in zip(windows, starts)
+    where window.lowerBound <= range.lowerBound && range.upperBound <= window.upperBound {
+      return start + range.lowerBound - window.lowerBound
     }
     return nil
   }

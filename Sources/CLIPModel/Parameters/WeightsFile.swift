@@ -18,6 +18,8 @@ public struct WeightsFile: VectorSource, Sendable {
   /// Names, shapes and places of the parameters.
   public let layout: ParameterLayout
   let tensors: any StoredTensors
+  /// What the files were when they were opened.
+  let versions: [Descriptor.Version]
   /// As the file names and stores them, in flat order.
   private let parameters: [StoredParameter]
 
@@ -28,6 +30,7 @@ public struct WeightsFile: VectorSource, Sendable {
   public init(_ source: ModelSource) throws {
     self.source = source
     tensors = try source.openWeights()
+    versions = try tensors.versions()
     let described = try source.describe(tensors)
     (configuration, notes) = (described.configuration, described.notes)
     layout = ParameterLayout(configuration)

@@ -60,8 +60,7 @@ public struct ImageEmbedding: Sendable {
     return (x, Tape(patches: patches, input: input, statistics: statistics))
   }
 
-  /// Given `dx [images * tokens, w]`, writes the gradients of patches and norm, and adds those of class token and
-  /// positions to what is in `gradients`.
+  /// Writes `gradients`, given `dx [images * tokens, w]`.
   public func backward(
     _ dx: Tensor, _ tape: Tape, gradients: ImageEmbedding, arena: Arena, by product: some MatrixProduct
   ) {
@@ -71,6 +70,8 @@ public struct ImageEmbedding: Sendable {
         dx, x: tape.input, weight: norm.weight, tape.statistics, addingTo: dInput, dWeight: gradients.norm.weight,
         dBias: gradients.norm.bias)
       let dPatches = arena.tensor([tape.patches.rowCount, classToken.count])
+      gradients.classToken.fill(0)
+      gradients.positions.fill(0)
       for image in 0..<dInput.rowCount / tokenCount {
         let rows = dInput.rows(image * tokenCount..<(image + 1) * tokenCount)
         ElementWise.add(rows.row(0), to: gradients.classToken)

@@ -40,16 +40,19 @@ public struct TextEmbedding: Sendable {
     }
   }
 
-  /// Adds the gradients of context vectors to `dContext [m, w]`, given `dx [tokens, w]`.
+  /// Writes the gradients of context vectors to `dContext [m, w]`, given `dx [tokens, w]`.
   public static func backwardContext(_ dx: Tensor, _ layout: SequenceLayout, dContext: Tensor) {
+    dContext.fill(0)
     forEachRow(of: layout) { row, _, position in
       guard (1...dContext.rowCount).contains(position) else { return }
       ElementWise.add(dx.row(row), to: dContext.row(position - 1))
     }
   }
 
-  /// Adds the gradients of tokens and positions to `gradients`, given `dx [tokens, w]`.
+  /// Writes the gradients of tokens and positions to `gradients`, given `dx [tokens, w]`.
   public func backward(_ dx: Tensor, _ prompts: [[Int32]], _ layout: SequenceLayout, gradients: TextEmbedding) {
+    gradients.tokens.fill(0)
+    gradients.positions.fill(0)
     Self.forEachRow(of: layout) { row, sequence, position in
       ElementWise.add(dx.row(row), to: gradients.tokens.row(Int(prompts[sequence][position])))
       ElementWise.add(dx.row(row), to: gradients.positions.row(position))

@@ -13,7 +13,7 @@ public struct Forecast: Sendable {
   public let operations: Int
   /// Both passes and the loss.
   public let compute: Double
-  /// Clearing gradients and the optimiser's pass.
+  /// The optimiser's pass.
   public let update: Double
   /// The exchange of gradients and parameters, hidden or not.
   public let exchange: Double
@@ -27,6 +27,8 @@ public struct Forecast: Sendable {
   public let sentBytes: Double
   /// Resident memory of the rank.
   public let memory: StepMemory
+  /// Parameters that are trained.
+  public let trainedParameters: Int
   /// The rank's part of a checkpoint, in bytes, and the seconds to write it, beside training.
   public let checkpointBytes, checkpointSeconds: Double
 
@@ -53,6 +55,7 @@ public struct Forecast: Sendable {
     features = engine.features
     sentBytes = engine.sentBytes
     memory = engine.memory
+    trainedParameters = engine.work.parameters
     (checkpointBytes, checkpointSeconds) = engine.checkpoint
   }
 }
@@ -103,9 +106,11 @@ private struct Engine {
     scenario.exchange.isSharded ? (work.parameters + groupSize - 1) / groupSize : work.parameters
   }
 
-  /// Gradients are cleared and looked through for what is not finite; parameter, momentum and gradient are read, the first
-  /// two written.
-  var update: Double { Double(8 * work.parameters + 20 * ownedParameters) / machine.update }
+  /// Parameter, momentum and gradient are read, the first two written; other ranks' gradients may not be finite, so each
+  /// looks through its own first.
+  var update: Double {
+    Double((updatesLayerwise ? 0 : 4 * work.parameters) + 20 * ownedParameters) / machine.update
+  }
 
   /// Features of the images of one step, made in batches as the extractor does.
   var features: Double {
@@ -180,8 +185,15 @@ private struct Engine {
     StepMemory(
       scenario.configuration, startLayer: scenario.startLayer, images: imagesPerRank, texts: texts,
       epochImages: (scenario.epochImages + ranks - 1) / ranks, classes: scenario.texts(scenario.classes.count),
-      ownedParameters: ownedParameters + averagedParameters, trainedParameters: work.parameters,
+      ownedParameters: ownedParameters + averagedParameters, gradientParameters: gradientParameters,
       kept: scenario.features, trainsEmbeddings: scenario.trainsEmbeddings, scenario.activations)
+  }
+
+  private var updatesLayerwise: Bool { ranks == 1 && scenario.exchange.isSharded && !takesLocalSteps }
+
+  /// A rank that is alone updates each layer as soon as its gradients are there.
+  private var gradientParameters: Int {
+    updatesLayerwise ? work.units.map(\.parameters).max() ?? 0 : work.parameters
   }
 
   /// Between local steps, a host divides what it averaged last among its ranks, and all ranks the outer momentum.

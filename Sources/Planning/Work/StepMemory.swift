@@ -4,7 +4,7 @@ import CLIPModel
 public struct StepMemory: Sendable, Equatable {
   /// All parameters of the model.
   public var weights: Int
-  /// Gradients of the trained parameters.
+  /// Gradients of the trained parameters that there is room for at a time.
   public var gradients: Int
   /// Momentum of the parameters that this rank updates.
   public var momentum: Int
@@ -36,18 +36,19 @@ public struct StepMemory: Sendable, Equatable {
   ///   - epochImages: Images of this rank in an epoch, whose features are kept.
   ///   - classes: Prompts of all classes, whose features are kept.
   ///   - ownedParameters: Trained parameters whose momentum this rank holds.
+  ///   - gradientParameters: Trained parameters whose gradients this rank holds at a time.
   ///   - kept: How image features are kept.
   ///   - trainsEmbeddings: Whether embeddings are trained too; features at the start layer are then not kept.
   ///   - way: How activations are kept.
   public init(
     _ configuration: CLIPConfiguration, startLayer: Int, images: Int, texts: SequenceBatch, epochImages: Int,
-    classes: SequenceBatch, ownedParameters: Int, trainedParameters: Int, kept: Scenario.Features = .init(),
+    classes: SequenceBatch, ownedParameters: Int, gradientParameters: Int, kept: Scenario.Features = .init(),
     trainsEmbeddings: Bool = false, _ way: Way = Way()
   ) {
     let float = MemoryLayout<Float>.stride
     let pictures = configuration.imageBatch(images, from: startLayer)
     weights = float * configuration.parameterCount
-    gradients = float * trainedParameters
+    gradients = float * gradientParameters
     momentum = float * ownedParameters
     activations =
       Self.activations(configuration, startLayer: startLayer, [(.image, pictures), (.text, texts)], way)

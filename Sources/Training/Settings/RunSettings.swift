@@ -37,6 +37,12 @@ public struct RunSettings: Sendable {
   /// Settings of the data sets of `evaluate.datasets`.
   var evaluatedDatasets: [RunSettings] = []
 
+  /// Whether ranks update each layer as soon as its gradients are there: one that is alone may, unless a step whose gradients
+  /// are not finite must be left out as a whole.
+  func updatesLayerwise(worldSize: Int) -> Bool {
+    worldSize == 1 && exchange.mode == .sharded && !exchange.takesLocalSteps && exchange.nonFinite == .stop
+  }
+
   /// What settings are read for.
   public enum Purpose: Sendable {
     case training

@@ -34,7 +34,7 @@ struct Training {
         arena.reset()
         losses += try step.run(
           images: features.gathered(batch, in: arena), labels: batch.map { labels[$0] }, globalBatch: batchSize,
-          step: steps, exchange: WholeBatch(step.gradients)
+          step: steps, exchange: WholeBatch()
         ).losses
         update(trained, step.gradients, momentum, rate: rates.rate(epoch: epoch))
         steps += 1
