@@ -28,11 +28,17 @@ extension EndToEnd {
       let whole = try task.train("whole", ranks: 2, settings)
       let job = Self.start(["-n", "2", "--restarts", "2"], task.trainArguments("run", settings))
       let run = RunFolder(task.run("run"))
+      // Ranks of a job that is ending already are no victims.
+      var former: [Int32] = []
       for (victim, steps) in [(1, 40), (0, 90)] {
-        try await JobWatch.wait { try run.steps().count >= steps }
+        func ranks() -> [Int32] { [0, 1].compactMap { JobWatch.process(ofRank: $0, mentioning: run.url.path) } }
+        try await JobWatch.wait {
+          let now = ranks()
+          return try run.steps().count >= steps && now.count == 2 && !now.contains { former.contains($0) }
+        }
+        former = ranks()
         let process = try #require(JobWatch.process(ofRank: victim, mentioning: run.url.path))
         #expect(kill(process, SIGKILL) == 0)
-        try await JobWatch.wait { JobWatch.process(ofRank: victim, mentioning: run.url.path) != process }
       }
       let outcome = try await job.value
       #expect(outcome.status == 0, "\(outcome.stderr)")
