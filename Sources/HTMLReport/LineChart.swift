@@ -88,7 +88,7 @@ struct LineChart {
       ? []
       : places.map { place, point -> Markup in
         """
-        <circle class="mark c\(line.color)" cx="\(place.x)" cy="\(place.y)" r="4"><title>step \(Int(point.x)): \
+        <circle class="mark c\(line.color)" cx="\(place.x)" cy="\(place.y)" r="4"><title>step \(Readable.fixed(point.x, 0)): \
         \(Readable.significant(point.y, 5))</title></circle>
         """
       }

@@ -50,4 +50,10 @@ import FoundationXML
     #expect(LineChart(title: "loss", lines: [LineChart.Line(points: [(0, 1e300)], color: 1)]).markup.text.isEmpty)
     #expect(Bars(title: "bytes", bars: []).markup.text.isEmpty)
   }
+
+  @Test func stepsBeyondAllIntegersAreDrawn() {
+    let line = LineChart.Line(points: [(3, 0.5), (1e30, 0.7)], color: 1, hasMarks: true)
+    let text = LineChart(title: "accuracy", lines: [line]).markup.text
+    #expect(text.contains("<title>step 3: 0.5</title>") && text.contains("<title>step 1000000"))
+  }
 }
