@@ -25,9 +25,8 @@ public final class LayerUpdates {
 
   /// Updates a layer, whose parameters are not used any more in this step; returns whether its gradients are finite.
   public func update(_ encoder: Encoder, layer: Int, rate: Double) -> Bool {
-    let range = trained.layers[encoder]![layer]!
+    func values(_ store: ParameterStore) -> Tensor { trained.values(of: encoder, layer: layer, in: store) }
     return optimizer.update(
-      parameters.values(in: range), gradient: gradients.values(in: range), momentumBuffer: momentum.values(in: range),
-      rate: rate)
+      values(parameters), gradient: values(gradients), momentumBuffer: values(momentum), rate: rate)
   }
 }

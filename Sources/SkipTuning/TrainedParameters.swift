@@ -51,6 +51,11 @@ public struct TrainedParameters: Sendable {
   /// Bytes of their gradients: what a step sends.
   public var byteCount: Int { count * MemoryLayout<Float>.stride }
 
+  /// What a store of the flat order has of a layer, shared.
+  public func values(of encoder: Encoder, layer: Int, in store: ParameterStore) -> Tensor {
+    store.values(in: layers[encoder]![layer]!)
+  }
+
   /// Elements of the largest layer.
   public var largestLayer: Int { layers.values.flatMap(\.values).map(\.count).max() ?? 0 }
 

@@ -115,11 +115,11 @@ final class ReplicatedEngine: GradientEngine {
 
   func begin(rates: [Encoder: Double]) { self.rates = rates }
 
-  func gradientsReady(_ encoder: Encoder, layer: Int) -> Bool { ElementWise.isFinite(layerGradients(encoder, layer)) }
-  func gradientsAreZero(_ encoder: Encoder, layer: Int) { layerGradients(encoder, layer).fill(0) }
-
-  private func layerGradients(_ encoder: Encoder, _ layer: Int) -> Tensor {
-    gradients.values(in: trained.layers[encoder]![layer]!)
+  func gradientsReady(_ encoder: Encoder, layer: Int) -> Bool {
+    ElementWise.isFinite(trained.values(of: encoder, layer: layer, in: gradients))
+  }
+  func gradientsAreZero(_ encoder: Encoder, layer: Int) {
+    trained.values(of: encoder, layer: layer, in: gradients).fill(0)
   }
 
   func willUse(_ encoder: Encoder, layer: Int) {}
@@ -202,18 +202,14 @@ final class ShardedEngine: GradientEngine {
   }
 
   func gradientsReady(_ encoder: Encoder, layer: Int) throws -> Bool {
-    let isFinite = ElementWise.isFinite(layerGradients(encoder, layer))
+    let isFinite = ElementWise.isFinite(trained.values(of: encoder, layer: layer, in: gradients))
     try areFinal(encoder, layer)
     return isFinite
   }
 
   func gradientsAreZero(_ encoder: Encoder, layer: Int) throws {
-    layerGradients(encoder, layer).fill(0)
+    trained.values(of: encoder, layer: layer, in: gradients).fill(0)
     try areFinal(encoder, layer)
-  }
-
-  private func layerGradients(_ encoder: Encoder, _ layer: Int) -> Tensor {
-    gradients.values(in: trained.layers[encoder]![layer]!)
   }
 
   private func areFinal(_ encoder: Encoder, _ layer: Int) throws {
